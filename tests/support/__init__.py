@@ -1,0 +1,1 @@
+"""What several test folders share; the tests themselves import it."""
