@@ -110,7 +110,7 @@ def _unsafe_problem(
         return None
     if _UNSAFE_FN_TYPE.search(code[index]):
         return None
-    above = "\n".join([*_comment_above(code, lines, index), lines[index]])
+    above = "\n".join(_comment_above(code, lines, index))
     if _UNSAFE_FN.search(code[index]):
         if "# Safety" in above or _is_trait_method(code, index):
             return None
@@ -119,7 +119,8 @@ def _unsafe_problem(
         # What callers owe is said at each function in the block.
         inside = "\n".join(_block(lines, index))
         above += inside.replace("# Safety", "SAFETY:")
-    said = above.partition("SAFETY:")[2]
+    beside = lines[index].partition("SAFETY:")[2]
+    said = above.partition("SAFETY:")[2] or beside
     if not said:
         return "unsafe without a SAFETY comment"
     if len(re.findall(r"\w+", said)) < SAFETY_WORDS:

@@ -49,7 +49,7 @@ RIGHT_HERE: dict[tuple[str, str], str] = {}
 
 # Where the authors worked is nobody's business and on nobody's machine.
 PLACES = re.compile(
-    r"(?<![\w.])/(?:work|root)/\w|/tmp/team\b|\.library/|/process_api\b"
+    r"(?<![\w.])/(?:work|root)/[\w.]|/tmp/team\b|\.library/|/process_api\b"
 )
 
 # A loose end in a tracked file is work that nobody sees.
