@@ -19,6 +19,14 @@ RUST_SOURCES := $(shell find rust \( -name target -o -name fuzz \) -prune -o \
     \( -type d -o -name '*.rs' -o -name '*.toml' -o -name '*.lock' \
     -o -name '*.S' -o -name '*.c' -o -name '*.h' \) -print 2>/dev/null)
 
+PYTHON_SOURCES := $(shell find src \( -name __pycache__ -prune \) -o \
+    \( -type d -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -print)
+
+# cargo and maturin then agree on how PyO3 is built, and neither rebuilds
+# what the other one built.
+export PYO3_BUILD_EXTENSION_MODULE := 1
+export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
+
 .PHONY: help
 help:
 	@sed -n 's/^## //p' Makefile
@@ -52,3 +60,127 @@ dev: .venv/.native .venv/.dev
 .venv/.native: .venv/.run pyproject.toml $(RUST_SOURCES)
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release $(LOCKED)
 	@touch $@
+
+# -- Tests ----------------------------------------------------------------
+
+## make test       the whole test suite, on the tree and on the built wheel
+.PHONY: test
+test: test-rust test-python
+
+## make test-rust  the core crate's own tests
+.PHONY: test-rust
+test-rust: .venv/.run
+	$(CARGO) test $(MANIFEST) $(LOCKED) -p secretmem-core
+	$(CARGO) test $(MANIFEST) $(LOCKED) -p secretmem-core --features fault
+
+## make test-python [ARGS=...]    pytest, the wheel's installation included
+.PHONY: test-python
+test-python: dev fault-ext wheel .venv/.test-tools
+	$(BIN)/python -m pytest --wheel=$$(cat dist/newest) $(ARGS)
+
+# Programs that tests use; without root, a test whose program is missing is
+# skipped and names it.
+.venv/.test-tools: .venv/.system
+	@scripts/setup tools
+	@touch $@
+
+## make fault-ext  a second extension whose system calls fail on order
+#                  (PYTHONPATH=build/fault)
+.PHONY: fault-ext
+fault-ext: .venv/.run build/fault/.native
+	@scripts/link_package build/fault
+
+build/fault/.native: pyproject.toml $(RUST_SOURCES) | .venv/.run
+	$(CARGO) build $(MANIFEST) $(LOCKED) --target-dir rust/target \
+	    -p secretmem-native --features fault
+	mkdir -p $(@D)
+	cp rust/target/debug/lib_native.so $(@D)/_native.abi3.so
+	@touch $@
+
+## make coverage   branch coverage of the Python side
+.PHONY: coverage
+coverage: dev fault-ext .venv/.test-tools
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+## make miri       the core's tests under Miri, with the fake kernel
+.PHONY: miri
+miri: .venv/.system
+	scripts/miri
+
+## make asan       the core's tests under AddressSanitizer
+.PHONY: asan
+asan: .venv/.system
+	scripts/asan
+
+# -- Checks without running ------------------------------------------------
+
+## make lint       formats, lints, types, stubs, dependencies, docs
+.PHONY: lint
+lint: lint-python lint-rust lint-docs
+	$(BIN)/python scripts/python_share.py
+
+.PHONY: lint-python
+lint-python: dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(wildcard src tests scripts bench lab docs/*.py)
+	$(BIN)/python -m mypy.stubtest secretmem._native \
+	    --allowlist scripts/stubtest-allowlist
+
+.PHONY: lint-rust
+lint-rust: .venv/.run
+	$(CARGO) fmt $(MANIFEST) --all --check
+	$(CARGO) clippy $(MANIFEST) --locked --workspace --all-targets \
+	    -- -D warnings
+	$(CARGO) clippy $(MANIFEST) --locked --workspace --all-targets \
+	    --features fault -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(MANIFEST) --locked \
+	    --no-deps --document-private-items -p secretmem-core
+	scripts/deny
+
+.PHONY: lint-docs
+lint-docs: $(if $(wildcard docs/conf.py),docs)
+
+## make docs       the documentation, in docs/_build/html
+.PHONY: docs
+docs: dev .venv/.docs
+	$(BIN)/sphinx-build --quiet -n -W --keep-going docs docs/_build/html
+
+# -- What is built -----------------------------------------------------------
+
+## make wheel      the wheel that is published, in dist/
+.PHONY: wheel
+wheel: dist/newest
+
+# Any Linux with memfd_secret(2) on by default has glibc 2.34 or newer; Rust
+# links the threads and dlopen functions under that version's names.
+# maturin checks the symbols as auditwheel does.
+dist/newest: .venv/.run pyproject.toml README.md LICENSE-MIT LICENSE-APACHE \
+    $(RUST_SOURCES) $(PYTHON_SOURCES)
+	mkdir -p $(@D)
+	rm -f dist/*.whl
+	$(BIN)/maturin build --release $(LOCKED) --out dist \
+	    --compatibility manylinux_2_34
+	ls dist/*.whl > $@
+
+## make sdist      the source distribution, in dist/
+.PHONY: sdist
+sdist: .venv/.run
+	$(BIN)/maturin sdist --out dist
+
+## make bench      one table of figures, side by side with other ways
+.PHONY: bench
+bench: dev .venv/.bench-tools
+	$(BIN)/python -m bench $(ARGS)
+
+.venv/.bench-tools: .venv/.system
+	@scripts/setup bench
+	@touch $@
+
+## make clean      delete what was built, .venv included
+.PHONY: clean
+clean:
+	rm -rf .venv build dist docs/_build rust/target
