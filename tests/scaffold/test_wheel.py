@@ -1,0 +1,130 @@
+"""The wheel that is published installs into a clean environment and works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+pytestmark = pytest.mark.needs_wheel
+
+# glibc 2.34: what the oldest system with memfd_secret(2) on by default has.
+NEWEST_GLIBC = (2, 34)
+
+
+@pytest.fixture(scope="module")
+def wheel(request: pytest.FixtureRequest) -> Path:
+    """Give the wheel under test."""
+    path = request.config.getoption("wheel")
+    assert isinstance(path, Path)
+    return path.resolve()
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel, alone, and give its interpreter."""
+    folder = tmp_path_factory.mktemp("clean") / "venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    python = folder / "bin" / "python"
+    subprocess.run(
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--no-deps",
+            wheel,
+        ],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return python
+
+
+def _run(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python apart from this checkout."""
+    return subprocess.run(
+        [python, "-I", *arguments],
+        cwd=python.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_tag_is_manylinux_and_abi3(wheel: Path) -> None:
+    """One wheel serves each CPython from 3.11 and each Linux of that age."""
+    name = r"secretmem-[^-]+-cp311-abi3-manylinux_(\d+)_(\d+)_\w+\.whl"
+    match = re.fullmatch(name, wheel.name)
+    assert match is not None, wheel.name
+    assert (int(match[1]), int(match[2])) <= NEWEST_GLIBC
+
+
+def test_the_content(wheel: Path) -> None:
+    """The extension, the marker of types and the licences, nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {re.sub(r"-[\d.]+\w*", "", top) for top in tops} == {
+        "secretmem",
+        "secretmem.dist-info",
+    }
+    endings = {"_native.abi3.so", "py.typed", "_native.pyi", "METADATA"}
+    endings |= {"LICENSE-MIT", "LICENSE-APACHE"}
+    assert {name.rpartition("/")[2] for name in names} >= endings
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_import_needs_nothing(python: Path) -> None:
+    """The installed package imports by itself, from its own place."""
+    result = _run(python, "-c", "import secretmem; print(secretmem.__file__)")
+    assert result.stderr == ""
+    assert Path(result.stdout).is_relative_to(python.parents[1])
+
+
+@pytest.mark.needs_secretmem
+def test_a_secret_works(python: Path) -> None:
+    """The installed package makes, compares, shows and closes a secret."""
+    code = (
+        "from secretmem import Secret\n"
+        "with Secret.from_bytes(bytearray(b'k' * 32), wipe=True) as key:\n"
+        "    with key.reveal() as view:\n"
+        "        assert bytes(view) == b'k' * 32\n"
+        "    assert key.matches(b'k' * 32)\n"
+        "    print(key)\n"
+    )
+    result = _run(python, "-c", code)
+    assert result.stderr == ""
+    assert "memfd_secret" in result.stdout
+
+
+def test_the_command_names_its_extra(python: Path) -> None:
+    """Without the extra the command says what to install, and no more."""
+    result = subprocess.run(
+        [python.with_name("secretmem"), "prove"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "secretmem[cli]" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_this_is_no_test_of_the_checkout(python: Path) -> None:
+    """The clean environment has the wheel's package and pip only."""
+    result = _run(python, "-m", "pip", "list", "--format=freeze")
+    names = {line.partition("==")[0] for line in result.stdout.split()}
+    assert names - {"pip", "setuptools", "wheel"} == {"secretmem"}
+    assert (
+        sys.prefix
+        not in _run(python, "-c", "import sys; print(sys.path)").stdout
+    )
