@@ -296,6 +296,11 @@ def explain(errno: int | str, facts: Facts | None = None) -> UnavailableError:
     return UnavailableError(f"{cause}. {remedy}", reason=reason, remedy=remedy)
 
 
+def remedy_for(reason: str) -> str:
+    """Return what to do about ``reason``, a word of the table above."""
+    return _CAUSES[reason][1]
+
+
 def diagnose(name: str, facts: Facts) -> str:
     """Return the reason (a word of the table above) for error ``name``."""
     if facts.platform != "linux":

@@ -1,0 +1,84 @@
+"""The ``secretmem ps`` program: parse, look, print."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import time
+
+import click
+
+from secretmem.ps import look
+
+
+_UNAVAILABLE = 69
+
+_EPILOG = """\b
+Example:
+  $ sudo secretmem ps --watch 5
+
+IN RAM counts the pages that were touched. A size in brackets is open as a
+descriptor and not mapped; a + says that there are such files too. SINCE is
+when the oldest file was made, or >= the start of the process where the
+kernel does not show it (root sees it).
+
+Exit status: 0 fine, 2 usage, 69 there is no /proc.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--watch",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1),
+    help="Print again every so many seconds, until interrupted.",
+)
+@click.option(
+    "--count",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="With --watch: stop after N times.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    as_json: bool,
+    watch: float | None,
+    count: int | None,
+) -> None:
+    """
+    List the processes that hold secret memory.
+
+    A process holds it by a mapping or by an open descriptor alone.  While
+    one does, the machine cannot hibernate; the list says who.  Processes of
+    other users, and those that are not dumpable, can be read by root only:
+    their number is printed.
+    """
+    rounds = (count or sys.maxsize) if watch else 1
+    for number in itertools.count(1):
+        try:
+            _show(as_json=as_json, again=watch is not None)
+        except OSError as error:
+            click.echo(f"secretmem ps: no /proc: {error.strerror}", err=True)
+            ctx.exit(_UNAVAILABLE)
+        if number >= rounds:
+            return
+        time.sleep(watch or 0)
+
+
+def _show(*, as_json: bool, again: bool) -> None:
+    """Print one report; one line of JSON when there are several."""
+    report = look()
+    if as_json:
+        indent = None if again else 2
+        click.echo(json.dumps(report.as_dict(), indent=indent))
+        return
+    if again and sys.stdout.isatty():
+        click.clear()
+    for line in report.lines():
+        click.echo(line)
+    if again:
+        click.echo()
