@@ -14,13 +14,17 @@ from __future__ import annotations
 import ast
 import io
 import json
-import re
 import sys
 import tokenize
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rules_rust import assembly, code_only, product_sources
+from rules_rust import (
+    TEST_ONLY,
+    assembly,
+    code_only,
+    modules_for_tests,
+    product_sources,
+)
 from tree import ROOT, tracked
 
 
@@ -31,12 +35,6 @@ if TYPE_CHECKING:
 
 # Share of the product's lines of code that are Python, at least.
 LEAST = 0.60
-
-_TEST_ONLY = re.compile(
-    r"\s*#\[cfg\((?:test|feature = \"fault\""
-    r"|any\(test, feature = \"fault\"\))\)\]"
-)
-_MODULE = re.compile(r"\s*(?:pub(?:\([^)]*\))? )?mod (\w+);")
 
 _NO_CODE = frozenset(
     {
@@ -84,7 +82,7 @@ def _without_tests(code: Iterable[str]) -> Iterator[str]:
     depth = 0
     skipping = opened = False
     for line in code:
-        if not skipping and _TEST_ONLY.match(line):
+        if not skipping and TEST_ONLY.match(line):
             skipping, opened, depth = True, False, 0
         if not skipping:
             yield line
@@ -96,32 +94,9 @@ def _without_tests(code: Iterable[str]) -> Iterator[str]:
             skipping = False
 
 
-def test_modules(path: Path, source: str) -> Iterator[Path]:
-    """Give the files of the modules that only test builds have."""
-    folder = path.parent
-    if path.stem not in {"lib", "main", "mod"}:
-        folder /= path.stem
-    lines = code_only(source, keep_strings=True).splitlines()
-    for attribute, item in pairwise(line for line in lines if line.strip()):
-        module = _MODULE.match(item)
-        if module and _TEST_ONLY.match(attribute):
-            yield folder / f"{module[1]}.rs"
-            yield folder / module[1] / "mod.rs"
-
-
 def _count_rust(root: Path) -> int:
-    paths = product_sources(root)
-    sources = {path: path.read_text("utf-8") for path in paths}
-    left_out = {
-        module
-        for path, source in sources.items()
-        for module in test_modules(path, source)
-    }
-    return sum(
-        rust_lines(source)
-        for path, source in sources.items()
-        if path not in left_out
-    )
+    paths = set(product_sources(root)) - modules_for_tests(root)
+    return sum(rust_lines(path.read_text("utf-8")) for path in paths)
 
 
 def count(root: Path = ROOT) -> dict[str, int]:
