@@ -82,6 +82,7 @@ test-python: dev fault-ext wheel .venv/.test-tools
 # skipped and names it.
 .venv/.test-tools: .venv/.system
 	@scripts/setup tools
+	@scripts/setup lab
 	@touch $@
 
 ## make fault-ext  a second extension whose system calls fail on order
@@ -175,6 +176,15 @@ sdist: .venv/.run
 .PHONY: bench
 bench: dev .venv/.bench-tools
 	$(BIN)/python -m bench $(ARGS)
+
+## make lab        the same attacks on real Debian kernels, under QEMU
+.PHONY: lab
+lab: dev .venv/.lab-tools
+	$(BIN)/python -m lab $(ARGS)
+
+.venv/.lab-tools: .venv/.system
+	@scripts/setup lab
+	@touch $@
 
 .venv/.bench-tools: .venv/.system
 	@scripts/setup bench
