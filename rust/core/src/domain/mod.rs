@@ -1,0 +1,150 @@
+//! The secret domain: code that touches secret bytes runs with its stack in secret memory. Rust
+//! because it switches stacks.
+//!
+//! [`run`] takes a secret stack, makes it the thread's signal stack too (an ordinary one would
+//! receive all registers at a signal), switches by the trampoline, and comes back with registers
+//! cleared and the stack wiped. The gates of the secrets that the operation uses are opened by
+//! the caller before and closed after.
+//!
+//! Code inside does not allocate, print, start threads or touch thread-local or lazy state, and
+//! returns only a [`Public`] type. Routing of the allocator and the crypto library have their
+//! place beside this file.
+
+pub(crate) mod stacks;
+mod tramp;
+
+use crate::error::{Error, Result};
+use crate::kernel::AltStack;
+use crate::runtime::Runtime;
+use core::cell::Cell;
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use stacks::{STACK, Stack};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What may leave the domain: numbers and verdicts, never bytes of a secret.
+pub(crate) trait Public: sealed::Sealed {}
+
+mod sealed {
+    /// Closed: only the types below are public by nature.
+    pub(crate) trait Sealed {}
+    impl Sealed for () {}
+    impl Sealed for bool {}
+    impl Sealed for usize {}
+    impl Sealed for Option<usize> {}
+}
+impl Public for () {}
+impl Public for bool {}
+impl Public for usize {}
+impl Public for Option<usize> {}
+
+static CPU: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The stack that this thread entered with and the signal stack that it had. Left set only
+    /// by an exit that skipped the way out (a jump, the end of a thread): see `repair`.
+    static ENTERED: Cell<Option<(Stack, Option<AltStack>)>> = const { Cell::new(None) };
+}
+
+/// Whether the calling code is inside.
+#[inline(always)]
+pub(crate) fn inside() -> bool {
+    stacks::inside()
+}
+
+/// Asks the processor what is to be cleared and silences panics inside: the hook of the standard
+/// library would print the message, and with a backtrace it would allocate.
+pub(crate) fn init() {
+    CPU.store(tramp::cpu_flags(), Relaxed);
+    let outer = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !inside() {
+            outer(info);
+        }
+    }));
+}
+
+struct Job<F, R> {
+    code: Option<F>,
+    result: Result<R>,
+}
+
+unsafe extern "C" fn body<F: FnOnce() -> R, R: Public>(job: *mut c_void) {
+    // SAFETY: `run` passes a pointer to its own Job of these types, which outlives the call.
+    let job = unsafe { &mut *job.cast::<Job<F, R>>() };
+    if let Some(code) = job.code.take() {
+        job.result = catch_unwind(AssertUnwindSafe(code)).map_err(|_| Error::Panicked);
+    }
+}
+
+/// Runs `code` inside.
+///
+/// # Errors
+/// [`Error::Limit`] if no stack can be had, [`Error::Panicked`].
+pub(crate) fn run<R: Public>(runtime: &Runtime, code: impl FnOnce() -> R) -> Result<R> {
+    repair(runtime);
+    let stack = runtime.stacks.claim()?;
+    let old = match set_signal_stack(runtime, stack) {
+        Ok(old) => old,
+        Err(e) => {
+            runtime.stacks.give_back(stack);
+            return Err(e);
+        }
+    };
+    ENTERED.set(Some((stack, old)));
+    let mut job = Job { code: Some(code), result: Err(Error::Panicked) };
+    enter(&mut job, stack);
+    leave(runtime, stack, old);
+    job.result
+}
+
+fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
+    let arg = core::ptr::from_mut(job).cast();
+    let (low, top) = (stack.low(), stack.top());
+    // SAFETY: the stack is ours until given back, its top is page aligned, and `body` returns
+    // normally: panics are caught in it.
+    unsafe { tramp::secretmem_on_stack(body::<F, R>, arg, top, low, CPU.load(Relaxed)) };
+}
+
+/// Makes the secret stack the signal stack. A handler with SA_ONSTACK then stays where it is,
+/// since the stack pointer is inside already. `None`: a signal handler of this thread is running
+/// on its signal stack, which cannot be replaced then (EPERM).
+fn set_signal_stack(runtime: &Runtime, stack: Stack) -> Result<Option<AltStack>> {
+    let new = AltStack { base: stack.low(), size: STACK, flags: 0 };
+    // SAFETY: the stack stays mapped for the life of the process.
+    match unsafe { runtime.kernel.sigaltstack(Some(new)) } {
+        Ok(old) => Ok(Some(old)),
+        Err(libc::EPERM) => Ok(None),
+        Err(errno) => Err(Error::Call { call: "sigaltstack", errno }),
+    }
+}
+
+fn leave(runtime: &Runtime, stack: Stack, old: Option<AltStack>) {
+    if let Some(old) = old {
+        // SAFETY: the program's own signal stack, as it was. A failure leaves the secret stack
+        // as signal stack, which is mapped for ever and wiped at its next use.
+        let _ = unsafe { runtime.kernel.sigaltstack(Some(old)) };
+    }
+    ENTERED.set(None);
+    runtime.stacks.give_back(stack);
+}
+
+/// If the last entry of this thread never came out by the way out: wipes its stack, restores the
+/// signal stack, closes the thread's key.
+fn repair(runtime: &Runtime) {
+    if let Some((stack, old)) = ENTERED.take() {
+        if inside() {
+            ENTERED.set(Some((stack, old)));
+            return;
+        }
+        // SAFETY: nobody is on the stack: this thread left it and it was never given back.
+        unsafe { crate::asm::wipe(stack.low(), STACK) };
+        crate::gate::repair_thread(runtime.gate);
+        leave(runtime, stack, old);
+    }
+}
+
+/// In a forked child: whatever this thread had entered is not here.
+pub(crate) fn after_fork_in_child() {
+    ENTERED.set(None);
+}

@@ -1,0 +1,364 @@
+//! The only file that makes system calls. Rust because it is the kernel border.
+
+use super::{Advice, AltStack, Errno, Fd, FileInfo, KResult, Kernel, PAGE, Prot};
+use core::ffi::{c_int, c_uint, c_void};
+use core::ptr;
+
+/// Number of memfd_secret(2): 447 on x86-64 and in the generic table
+/// (include/uapi/asm-generic/unistd.h).
+const SYS_MEMFD_SECRET: libc::c_long = 447;
+/// `PKEY_DISABLE_ACCESS` of pkey_alloc(2).
+const PKEY_DISABLE_ACCESS: c_uint = 1;
+
+/// Linux itself.
+#[derive(Debug)]
+pub struct Linux;
+
+/// errno of the calling thread after a failed call.
+fn errno() -> Errno {
+    // SAFETY: errno_location has no precondition and returns this thread's errno.
+    let at = unsafe { libc::__errno_location() };
+    // SAFETY: the pointer is valid for the life of the thread.
+    unsafe { *at }
+}
+
+fn check(result: c_int) -> KResult<()> {
+    if result == 0 { Ok(()) } else { Err(errno()) }
+}
+
+fn check_size(result: isize) -> KResult<usize> {
+    usize::try_from(result).map_err(|_| errno())
+}
+
+fn check_map(result: *mut c_void) -> KResult<*mut u8> {
+    if result == libc::MAP_FAILED { Err(errno()) } else { Ok(result.cast()) }
+}
+
+fn prot_bits(prot: Prot) -> c_int {
+    match prot {
+        Prot::None => libc::PROT_NONE,
+        Prot::Read => libc::PROT_READ,
+        Prot::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+    }
+}
+
+const RESERVATION: c_int = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+
+impl Kernel for Linux {
+    fn memfd_secret(&self, flags: u32) -> KResult<Fd> {
+        // SAFETY: the call takes one integer and touches no memory of ours.
+        let fd = unsafe { libc::syscall(SYS_MEMFD_SECRET, flags) };
+        if fd < 0 { Err(errno()) } else { Ok(fd as Fd) }
+    }
+
+    fn memfd_create(&self) -> KResult<Fd> {
+        // SAFETY: the name is a C string, the flags are those of the manual.
+        let fd = unsafe { libc::memfd_create(c"secretmem-degraded".as_ptr(), libc::MFD_CLOEXEC) };
+        if fd < 0 { Err(errno()) } else { Ok(fd) }
+    }
+
+    fn ftruncate(&self, fd: Fd, len: usize) -> KResult<()> {
+        // SAFETY: plain integers.
+        check(unsafe { libc::ftruncate(fd, len as libc::off_t) })
+    }
+
+    fn close(&self, fd: Fd) {
+        // SAFETY: plain integer. EINTR still closes on Linux, so the result says nothing.
+        unsafe { libc::close(fd) };
+    }
+
+    fn reserve(&self, len: usize) -> KResult<*mut u8> {
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        check_map(unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_NONE, RESERVATION, -1, 0) })
+    }
+
+    unsafe fn map(&self, at: *mut u8, len: usize, fd: Fd, prot: Prot) -> KResult<()> {
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+        // SAFETY: the caller owns the range, so MAP_FIXED replaces nothing of others.
+        check_map(unsafe { libc::mmap(at.cast(), len, prot_bits(prot), flags, fd, 0) }).map(|_| ())
+    }
+
+    unsafe fn fill(&self, at: *mut u8, len: usize) -> KResult<()> {
+        let flags = RESERVATION | libc::MAP_FIXED;
+        // SAFETY: the caller owns the range, so MAP_FIXED replaces nothing of others.
+        check_map(unsafe { libc::mmap(at.cast(), len, libc::PROT_NONE, flags, -1, 0) }).map(|_| ())
+    }
+
+    unsafe fn unmap(&self, at: *mut u8, len: usize) -> KResult<()> {
+        // SAFETY: the caller owns the range and no longer uses it.
+        check(unsafe { libc::munmap(at.cast(), len) })
+    }
+
+    unsafe fn protect(&self, at: *mut u8, len: usize, prot: Prot) -> KResult<()> {
+        // SAFETY: the caller owns the range.
+        check(unsafe { libc::mprotect(at.cast(), len, prot_bits(prot)) })
+    }
+
+    unsafe fn protect_key(&self, at: *mut u8, len: usize, key: c_int) -> KResult<()> {
+        let prot = prot_bits(Prot::ReadWrite);
+        // SAFETY: the caller owns the range; arguments as in pkey_mprotect(2).
+        let r = unsafe { libc::syscall(libc::SYS_pkey_mprotect, at, len, prot, key) };
+        check(r as c_int)
+    }
+
+    unsafe fn advise(&self, at: *mut u8, len: usize, advice: Advice) -> KResult<()> {
+        let advice = match advice {
+            Advice::DontFork => libc::MADV_DONTFORK,
+            Advice::DoFork => libc::MADV_DOFORK,
+            Advice::DontDump => libc::MADV_DONTDUMP,
+        };
+        // SAFETY: the caller owns the range; none of these discards data.
+        check(unsafe { libc::madvise(at.cast(), len, advice) })
+    }
+
+    unsafe fn lock(&self, at: *mut u8, len: usize) -> KResult<()> {
+        // SAFETY: the caller owns the range.
+        check(unsafe { libc::mlock(at.cast(), len) })
+    }
+
+    unsafe fn getrandom(&self, at: *mut u8, len: usize) -> KResult<usize> {
+        // SAFETY: the caller gives writable memory of that length.
+        check_size(unsafe { libc::getrandom(at.cast(), len, 0) })
+    }
+
+    unsafe fn read(&self, fd: Fd, at: *mut u8, len: usize) -> KResult<usize> {
+        // SAFETY: the caller gives writable memory of that length.
+        check_size(unsafe { libc::read(fd, at.cast(), len) })
+    }
+
+    unsafe fn write(&self, fd: Fd, at: *const u8, len: usize) -> KResult<usize> {
+        // SAFETY: the caller gives readable memory of that length.
+        check_size(unsafe { libc::write(fd, at.cast(), len) })
+    }
+
+    fn poll(&self, fd: Fd, output: bool) -> KResult<()> {
+        let events = if output { libc::POLLOUT } else { libc::POLLIN };
+        let mut set = libc::pollfd { fd, events, revents: 0 };
+        // SAFETY: one valid pollfd.
+        let n = unsafe { libc::poll(&raw mut set, 1, -1) };
+        if n < 0 {
+            return Err(errno());
+        }
+        // POLLERR and POLLHUP are reported by the read or write that follows.
+        if set.revents & libc::POLLNVAL != 0 { Err(libc::EBADF) } else { Ok(()) }
+    }
+
+    fn fstat(&self, fd: Fd) -> KResult<FileInfo> {
+        let mut st = core::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: the pointer is to a stat structure of ours.
+        check(unsafe { libc::fstat(fd, st.as_mut_ptr()) })?;
+        // SAFETY: fstat returned 0, so the structure is filled.
+        let st = unsafe { st.assume_init() };
+        let regular = st.st_mode & libc::S_IFMT == libc::S_IFREG;
+        let size = usize::try_from(st.st_size).unwrap_or(0);
+        Ok(FileInfo { regular_size: regular.then_some(size) })
+    }
+
+    fn pkey_alloc(&self) -> KResult<c_int> {
+        // SAFETY: plain integers.
+        let key = unsafe { libc::syscall(libc::SYS_pkey_alloc, 0, PKEY_DISABLE_ACCESS) };
+        if key < 0 { Err(errno()) } else { Ok(key as c_int) }
+    }
+
+    unsafe fn sigaltstack(&self, new: Option<AltStack>) -> KResult<AltStack> {
+        let mut old = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: 0, ss_size: 0 };
+        let new = new.map(|s| libc::stack_t {
+            ss_sp: s.base.cast(),
+            ss_flags: s.flags,
+            ss_size: s.size,
+        });
+        let new = new.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: both pointers are null or to live structures; the caller keeps the stack alive.
+        check(unsafe { libc::sigaltstack(new, &raw mut old) })?;
+        Ok(AltStack { base: old.ss_sp.cast(), size: old.ss_size, flags: old.ss_flags })
+    }
+
+    fn memlock_limit(&self) -> KResult<Option<usize>> {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the pointer is to a structure of ours.
+        check(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
+        Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as usize))
+    }
+}
+
+/// Size of a page in bytes as the kernel has it. sysconf(3).
+#[must_use]
+pub fn page_size() -> usize {
+    // SAFETY: no precondition.
+    (unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) as usize
+}
+
+/// Registers fork handlers. pthread_atfork(3).
+///
+/// # Errors
+/// ENOMEM.
+pub fn atfork(
+    prepare: extern "C" fn(),
+    parent: extern "C" fn(),
+    child: extern "C" fn(),
+) -> KResult<()> {
+    // SAFETY: the handlers are functions of this library, which is never unloaded.
+    match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) } {
+        0 => Ok(()),
+        e => Err(e),
+    }
+}
+
+/// One ordinary page that a forked child finds zeroed: MADV_WIPEONFORK.
+///
+/// # Errors
+/// The errno of mmap(2) or madvise(2).
+pub fn wipe_on_fork_page() -> KResult<*mut u8> {
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a fresh mapping at an address of the kernel's choice.
+    let page = check_map(unsafe { libc::mmap(ptr::null_mut(), PAGE, prot, flags, -1, 0) })?;
+    // SAFETY: the page is ours and holds nothing yet.
+    check(unsafe { libc::madvise(page.cast(), PAGE, libc::MADV_WIPEONFORK) })?;
+    Ok(page)
+}
+
+/// Sets or clears the dumpable attribute of the process. `PR_SET_DUMPABLE`, prctl(2).
+///
+/// # Errors
+/// The errno of the call.
+pub fn set_dumpable(dumpable: bool) -> KResult<()> {
+    // SAFETY: plain integers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(dumpable)) })
+}
+
+/// The dumpable attribute. `PR_GET_DUMPABLE`.
+#[must_use]
+pub fn dumpable() -> bool {
+    // SAFETY: plain integers.
+    (unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }) == 1
+}
+
+/// Forbids new privileges for good. `PR_SET_NO_NEW_PRIVS`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn set_no_new_privs() -> KResult<()> {
+    let (one, zero): (libc::c_ulong, libc::c_ulong) = (1, 0);
+    // SAFETY: plain integers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, one, zero, zero, zero) })
+}
+
+/// Forces a speculation control (`PR_SPEC_STORE_BYPASS` = 0, `PR_SPEC_INDIRECT_BRANCH` = 1) to
+/// "disabled" for this thread and those it starts. `PR_SET_SPECULATION_CTRL`.
+///
+/// # Errors
+/// ENODEV or ENXIO where the processor or kernel has no such control, EPERM.
+pub fn disable_speculation(which: c_int) -> KResult<()> {
+    const PR_SET_SPECULATION_CTRL: c_int = 53;
+    const PR_SPEC_DISABLE: libc::c_ulong = 1 << 2;
+    let zero: libc::c_ulong = 0;
+    let which = which as libc::c_ulong;
+    // SAFETY: plain integers.
+    check(unsafe { libc::prctl(PR_SET_SPECULATION_CTRL, which, PR_SPEC_DISABLE, zero, zero) })
+}
+
+/// Whether this image runs with more privilege than its caller (AT_SECURE, getauxval(3)).
+#[must_use]
+pub fn secure_exec() -> bool {
+    // SAFETY: no precondition.
+    (unsafe { libc::getauxval(libc::AT_SECURE) }) != 0
+}
+
+/// Whether a seccomp filter is installed in this thread. `PR_GET_SECCOMP`.
+#[must_use]
+pub fn seccomp_active() -> bool {
+    // SAFETY: plain integers. Strict mode would kill us here; Python cannot run in it anyway.
+    (unsafe { libc::prctl(libc::PR_GET_SECCOMP) }) > 0
+}
+
+/// How a probing child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// memfd_secret(2) gave a descriptor.
+    Ok,
+    /// It failed with this errno.
+    Errno(Errno),
+    /// The child was killed by this signal: a filter that kills.
+    Killed(c_int),
+}
+
+/// Calls memfd_secret(2) in a child that shares no memory and runs no fork handler, since a
+/// seccomp filter may kill the caller.
+///
+/// # Errors
+/// The errno of clone(2) or waitpid(2).
+pub fn probe_in_child() -> KResult<Probe> {
+    // SAFETY: clone(2) with no flags and no exit signal: a bare fork on a copied stack. The child
+    // makes system calls only, so no lock or handler of the parent's runtime matters to it.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
+    if pid < 0 {
+        return Err(errno());
+    }
+    if pid == 0 {
+        // SAFETY: plain integers.
+        let fd = unsafe { libc::syscall(SYS_MEMFD_SECRET, libc::O_CLOEXEC) };
+        let code = if fd < 0 { errno() } else { 0 };
+        // SAFETY: ends the child at once, no handlers.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    loop {
+        // SAFETY: status is ours. __WALL: the child has no exit signal.
+        let r = unsafe { libc::waitpid(pid as libc::pid_t, &raw mut status, libc::__WALL) };
+        if r >= 0 {
+            break;
+        }
+        if errno() != libc::EINTR {
+            return Err(errno());
+        }
+    }
+    if libc::WIFSIGNALED(status) {
+        return Ok(Probe::Killed(libc::WTERMSIG(status)));
+    }
+    match libc::WEXITSTATUS(status) {
+        0 => Ok(Probe::Ok),
+        e => Ok(Probe::Errno(e)),
+    }
+}
+
+/// The `NAME=value` strings of this process's environment array, as (address, length) pairs.
+///
+/// # Safety
+/// No other thread changes the environment meanwhile (the caller holds the interpreter).
+#[must_use]
+pub unsafe fn environment() -> Vec<(*mut u8, usize)> {
+    unsafe extern "C" {
+        static environ: *mut *mut core::ffi::c_char;
+    }
+    let mut out = Vec::new();
+    // SAFETY: the C runtime defines the array before any code runs.
+    let mut at = unsafe { environ };
+    if at.is_null() {
+        return out;
+    }
+    loop {
+        // SAFETY: the array ends with a null pointer, where the loop stops.
+        let entry = unsafe { *at };
+        if entry.is_null() {
+            return out;
+        }
+        // SAFETY: each entry is a C string; the caller excludes changes.
+        let len = unsafe { libc::strlen(entry) };
+        out.push((entry.cast(), len));
+        // SAFETY: the null terminator was not reached.
+        at = unsafe { at.add(1) };
+    }
+}
+
+/// Ends the process at once with one line on standard error: allocator state is damaged, so
+/// nothing of it can be trusted any more.
+pub fn die(message: &str) -> ! {
+    let line: &[&[u8]] = &[b"secretmem: ", message.as_bytes(), b"\n"];
+    for part in line {
+        // SAFETY: the slice is valid memory.
+        let _ = unsafe { libc::write(2, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: no precondition.
+    unsafe { libc::abort() }
+}

@@ -1,0 +1,36 @@
+//! Secret memory on memfd_secret(2): areas, arena, domain. No Python inside.
+//!
+//! ```text
+//!   kernel    the system calls, one file
+//!   mapping   memfd_secret -> ftruncate -> mmap between guards -> touch -> DONTFORK -> close
+//!   gate      closed to the process (protection key, or mprotect) except during an operation
+//!   arena     size classes over areas, canaries, release of idle areas
+//!   secret    the handle: pins, close, fork, views on windows
+//!   domain    secret stacks, trampoline, register clearing
+//!   ops, io   what can be done with the bytes
+//! ```
+//!
+//! Data flows downwards in this list; nothing imports from below itself.
+
+pub mod article;
+mod arena;
+mod asm;
+mod domain;
+pub mod env;
+pub mod error;
+mod gate;
+pub mod io;
+pub mod kernel;
+pub mod mapping;
+pub mod ops;
+mod page;
+pub mod runtime;
+pub mod secret;
+mod sync;
+#[cfg(test)]
+mod test_support;
+mod window;
+
+pub use arena::ArenaStats;
+pub use gate::GateKind;
+pub use window::WindowStats;

@@ -1,0 +1,290 @@
+//! What can be done with a secret's bytes. Rust because each of these reads or writes them.
+//!
+//! Plain copies go through the light gate. Whatever looks at bytes (compares, decodes, strips,
+//! picks) runs in the domain.
+
+use crate::asm;
+use crate::domain;
+use crate::error::{Error, Result};
+use crate::kernel::KERNEL;
+use crate::kernel::Kernel;
+use crate::secret::{Draft, Options, Secret};
+use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
+use subtle::ConstantTimeEq;
+
+/// Text encodings of binary secrets, as in RFC 4648.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextEncoding {
+    /// Section 4; padding may be missing.
+    Base64,
+    /// Section 5; padding may be missing.
+    Base64Url,
+    /// Section 8, either case.
+    Hex,
+}
+
+/// Which bytes of a secret: `length` of them from `start`, `step` apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// First byte.
+    pub start: usize,
+    /// Distance to the next; may be negative, never 0.
+    pub step: isize,
+    /// How many.
+    pub length: usize,
+}
+
+/// Bytes that are looked at inside the domain.
+///
+/// # Safety
+/// `at` is readable for `len` bytes while the result is used, its gate open.
+unsafe fn bytes<'a>(at: *const u8, len: usize) -> &'a [u8] {
+    // SAFETY: as the caller promises.
+    unsafe { core::slice::from_raw_parts(at, len) }
+}
+
+/// Bytes that are written inside the domain.
+///
+/// # Safety
+/// As [`bytes`], writable, and nobody else looks.
+unsafe fn bytes_mut<'a>(at: *mut u8, len: usize) -> &'a mut [u8] {
+    // SAFETY: as the caller promises.
+    unsafe { core::slice::from_raw_parts_mut(at, len) }
+}
+
+impl Secret {
+    /// `len` bytes of getrandom(2), written by the kernel into the slot.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::Unavailable`].
+    pub fn random(len: usize, options: Options) -> Result<Self> {
+        let draft = Draft::new(len, options)?;
+        draft.with(|at| fill_random(draft.runtime().kernel, at, len))??;
+        draft.finish()
+    }
+
+    /// A copy of `source`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::Unavailable`].
+    pub fn from_bytes(source: &[u8], options: Options) -> Result<Self> {
+        let draft = Draft::new(source.len(), options)?;
+        // SAFETY: the slot holds as many bytes and is open.
+        draft.with(|at| unsafe { asm::copy(at, source.as_ptr(), source.len()) })?;
+        draft.finish()
+    }
+
+    /// A secret with the same bytes, in a slot of its own.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`], [`Error::Borrowed`], [`Error::Limit`].
+    pub fn duplicate(&self, options: Options) -> Result<Self> {
+        let range = Range { start: 0, step: 1, length: self.size() };
+        self.pick(range, options)
+    }
+
+    /// Copies the secret to ordinary memory: the fenced door out.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    ///
+    /// # Panics
+    /// If `out` has another length.
+    pub fn export(&self, out: &mut [u8]) -> Result<()> {
+        assert_eq!(out.len(), self.size(), "the caller sizes the buffer");
+        let pinned = self.pin()?;
+        // SAFETY: the slot holds as many bytes and is open.
+        pinned.with(|at| unsafe { asm::copy(out.as_mut_ptr(), at, out.len()) })
+    }
+
+    /// Whether both hold the same bytes, in a time that depends on the lengths only.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    pub fn equals(&self, other: &Self) -> Result<bool> {
+        let (a, b) = (self.pin()?, other.pin()?);
+        if self.size() != other.size() {
+            return Ok(false);
+        }
+        let len = self.size();
+        a.with(|a_at| {
+            b.with(|b_at| {
+                // SAFETY: both slots are open, pinned and hold `len` bytes.
+                domain::run(a.runtime, || unsafe { equal(a_at, b_at, len) })
+            })
+        })??
+    }
+
+    /// Whether the secret holds these bytes, in a time that depends on the lengths only.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    pub fn matches(&self, candidate: &[u8]) -> Result<bool> {
+        let pinned = self.pin()?;
+        if candidate.len() != self.size() {
+            return Ok(false);
+        }
+        let len = self.size();
+        pinned.with(|at| {
+            // SAFETY: the slot is open, pinned and holds `len` bytes, as does the candidate.
+            domain::run(pinned.runtime, || unsafe { equal(at, candidate.as_ptr(), len) })
+        })?
+    }
+
+    /// Some of the bytes as a new secret.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    ///
+    /// # Panics
+    /// If the range leaves the secret.
+    pub fn pick(&self, range: Range, options: Options) -> Result<Self> {
+        assert!(range.fits(self.size()), "the caller clips the range");
+        let pinned = self.pin()?;
+        let draft = Draft::new(range.length, options)?;
+        pinned.with(|from| {
+            draft.with(|to| {
+                if range.step == 1 {
+                    // SAFETY: the range lies within the slot; both are open and distinct.
+                    unsafe { asm::copy(to, from.wrapping_add(range.start), range.length) };
+                    return Ok(());
+                }
+                domain::run(pinned.runtime, || {
+                    for i in 0..range.length {
+                        // SAFETY: as above; each index was checked by `fits`.
+                        unsafe { to.add(i).write(from.add(range.at(i)).read()) };
+                    }
+                })
+            })
+        })???;
+        draft.finish()
+    }
+
+    /// Both in a row as a new secret.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    pub fn concat(&self, other: &Self, options: Options) -> Result<Self> {
+        let (a, b) = (self.pin()?, other.pin()?);
+        let len = self.size().checked_add(other.size());
+        let len = len.ok_or(Error::Limit { need: self.size(), what: "arena" })?;
+        let draft = Draft::new(len, options)?;
+        draft.with(|to| {
+            // SAFETY: the first part of the draft is as long as the slot; all are open.
+            a.with(|from| unsafe { asm::copy(to, from, self.size()) })?;
+            let rest = to.wrapping_add(self.size());
+            // SAFETY: the rest of the draft is as long as the other slot.
+            b.with(|from| unsafe { asm::copy(rest, from, other.size()) })
+        })??;
+        draft.finish()
+    }
+
+    /// The secret without ASCII white space at its ends, as a new secret.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    pub fn strip(&self, options: Options) -> Result<Self> {
+        let pinned = self.pin()?;
+        let len = self.size();
+        // SAFETY: the slot is open, pinned and holds `len` bytes.
+        let (start, end) = pinned.with(|at| unsafe { bounds(pinned.runtime, at, len) })??;
+        drop(pinned);
+        self.pick(Range { start, step: 1, length: end - start }, options)
+    }
+
+    /// What the secret's text stands for, as a new secret. White space at the ends is ignored.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`], or as [`Secret::duplicate`].
+    pub fn decode(&self, encoding: TextEncoding, options: Options) -> Result<Self> {
+        let pinned = self.pin()?;
+        let len = self.size();
+        let draft = Draft::new(len, options)?;
+        let written = pinned.with(|from| {
+            draft.with(|to| {
+                domain::run(pinned.runtime, || {
+                    // SAFETY: both slots are open and hold `len` bytes; they are distinct.
+                    let (source, target) = unsafe { (bytes(from, len), bytes_mut(to, len)) };
+                    decode(encoding, source.trim_ascii(), target)
+                })
+            })
+        })???;
+        draft.finish_at(written.ok_or(Error::Encoding)?)
+    }
+}
+
+impl Range {
+    fn at(&self, i: usize) -> usize {
+        self.start.wrapping_add_signed(self.step.wrapping_mul(i as isize))
+    }
+
+    fn fits(&self, len: usize) -> bool {
+        self.length == 0
+            || (self.step != 0
+                && self.length <= len
+                && self.start < len
+                && self.at(self.length - 1) < len)
+    }
+}
+
+/// # Safety
+/// As [`bytes`], for both.
+unsafe fn equal(a: *const u8, b: *const u8, len: usize) -> bool {
+    // SAFETY: as the caller promises.
+    let a = unsafe { bytes(a, len) };
+    // SAFETY: as the caller promises.
+    let b = unsafe { bytes(b, len) };
+    a.ct_eq(b).into()
+}
+
+/// Where the secret without white space starts and ends.
+///
+/// # Safety
+/// As [`bytes`].
+pub(crate) unsafe fn bounds(
+    runtime: &crate::runtime::Runtime,
+    at: *const u8,
+    len: usize,
+) -> Result<(usize, usize)> {
+    // SAFETY: as the caller promises.
+    let start = domain::run(runtime, || len - unsafe { bytes(at, len) }.trim_ascii_start().len())?;
+    // SAFETY: as the caller promises.
+    let end = domain::run(runtime, || unsafe { bytes(at, len) }.trim_ascii_end().len())?;
+    Ok((start, end.max(start)))
+}
+
+/// Inside the domain: neither allocates nor panics.
+fn decode(encoding: TextEncoding, source: &[u8], target: &mut [u8]) -> Option<usize> {
+    let padded = source.ends_with(b"=");
+    let done = match (encoding, padded) {
+        (TextEncoding::Hex, _) => {
+            return base16ct::mixed::decode(source, target).ok().map(<[u8]>::len);
+        }
+        (TextEncoding::Base64, true) => Base64::decode(source, target),
+        (TextEncoding::Base64, false) => Base64Unpadded::decode(source, target),
+        (TextEncoding::Base64Url, true) => Base64Url::decode(source, target),
+        (TextEncoding::Base64Url, false) => Base64UrlUnpadded::decode(source, target),
+    };
+    done.ok().map(<[u8]>::len)
+}
+
+fn fill_random(kernel: &dyn Kernel, at: *mut u8, len: usize) -> Result<()> {
+    let mut done = 0;
+    while done < len {
+        // SAFETY: the rest of the open slot.
+        match unsafe { kernel.getrandom(at.wrapping_add(done), len - done) } {
+            Ok(n) => done += n,
+            Err(libc::EINTR) => {}
+            Err(errno) => return Err(Error::Call { call: "getrandom", errno }),
+        }
+    }
+    Ok(())
+}
+
+/// memfd_secret(2) itself, for programs that want the descriptor.
+///
+/// # Errors
+/// The call's errno.
+pub fn memfd_secret(flags: u32) -> core::result::Result<i32, i32> {
+    KERNEL.memfd_secret(flags)
+}

@@ -1,0 +1,252 @@
+//! Windows: secret pages on which Python code sees one secret. Rust because secret bytes are
+//! copied there.
+//!
+//! The arena itself is never visible. A read-only window is two mappings of the same pages: the
+//! write side behind the gate, the read side PROT_READ for ever. A released window is wiped and
+//! goes to the end of the queue, so that a stale pointer sees zeros for as long as possible
+//! before it sees another tenant. A writable window is one open mapping, closed at rest.
+
+use crate::asm;
+use crate::error::{Error, Result};
+use crate::gate::{Gate, GateKind};
+use crate::kernel::{Kernel, PAGE, Prot};
+use crate::mapping::{Backend, Fork, Mapping, Spec};
+use crate::sync::Spin;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::VecDeque;
+
+/// Windows of one size kept for use again.
+const KEPT: usize = 8;
+/// A window rests until this many others have been used, where memory is not scarce.
+const QUARANTINE: usize = 3;
+
+/// A window. Made and given back by [`Windows`].
+#[derive(Debug)]
+pub(crate) struct Window {
+    /// The read side of a read-only window.
+    read: Option<Mapping>,
+    /// The only or the write side.
+    write: Mapping,
+    gate: Gate,
+    writable: bool,
+}
+
+impl Window {
+    fn create(spec: Spec, gate: GateKind, pages: usize, writable: bool) -> Result<Self> {
+        let fd = spec.open_file(pages, true)?;
+        let write = Mapping::of_file(spec, &fd, pages, Prot::ReadWrite)?;
+        let read = if writable {
+            None
+        } else {
+            Some(Mapping::of_file(spec, &fd, pages, Prot::Read)?)
+        };
+        // A view's owner writes without our gate, so a writable window is closed by page
+        // protection and stays open while it is out.
+        let kind = if writable { GateKind::Mprotect } else { gate };
+        let gate = Gate::close_over(kind, &write)?;
+        Ok(Self { read, write, gate, writable })
+    }
+
+    /// What the view shows.
+    pub(crate) fn visible(&self) -> *mut u8 {
+        self.read.as_ref().unwrap_or(&self.write).base()
+    }
+
+    fn pages(&self) -> usize {
+        self.write.size() / PAGE
+    }
+
+    /// Copies a secret in.
+    ///
+    /// # Safety
+    /// `from` is readable for `len` bytes, its gate open; `len` fits the window.
+    pub(crate) unsafe fn load(&self, from: *const u8, len: usize) -> Result<()> {
+        let open = self.gate.open(&self.write)?;
+        // SAFETY: the window is ours and open, the source as the caller promises.
+        unsafe { asm::copy(self.write.base(), from, len) };
+        if self.writable {
+            self.gate.leave_open(open);
+        }
+        Ok(())
+    }
+
+    /// Wipes it. A writable window is closed.
+    fn wipe(&self, len: usize, flush: bool) -> Result<()> {
+        let _open = if self.writable {
+            self.gate.adopt_open(&self.write)
+        } else {
+            self.gate.open(&self.write)?
+        };
+        // SAFETY: the window is ours and open.
+        unsafe { asm::wipe(self.write.base(), len) };
+        if flush {
+            // SAFETY: as above.
+            unsafe { asm::flush(self.write.base(), len) };
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Pool {
+    read: VecDeque<Window>,
+    write: VecDeque<Window>,
+}
+
+/// Windows in use and at rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WindowStats {
+    /// Views that are open.
+    pub open: usize,
+    /// Views that were left while something still used their buffer.
+    pub orphaned: usize,
+    /// Locked bytes of all windows (pages; kernels before the per-user accounting count a
+    /// read-only window twice).
+    pub bytes: usize,
+}
+
+/// See the module comment.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    spec: Spec,
+    gate: GateKind,
+    /// Scarce memory: a window is used again at once.
+    frugal: bool,
+    pool: Spin<Pool>,
+    pub(crate) open: AtomicUsize,
+    pub(crate) orphaned: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Windows {
+    pub(crate) fn new(
+        kernel: &'static dyn Kernel,
+        backend: Backend,
+        gate: GateKind,
+        frugal: bool,
+    ) -> Self {
+        let spec = Spec { kernel, backend, fork: Fork::Private, what: "window" };
+        let pool = Pool { read: VecDeque::new(), write: VecDeque::new() };
+        Self {
+            spec,
+            gate,
+            frugal,
+            pool: Spin::new(pool),
+            open: AtomicUsize::new(0),
+            orphaned: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// A window of at least `len` bytes, all zero.
+    pub(crate) fn take(&self, len: usize, writable: bool) -> Result<Window> {
+        let pages = len.div_ceil(PAGE).max(1).next_power_of_two();
+        let rest = if self.frugal { 0 } else { QUARANTINE };
+        if let Some(window) = self.resting(pages, writable, rest) {
+            return Ok(window);
+        }
+        match Window::create(self.spec, self.gate, pages, writable) {
+            Ok(window) => {
+                self.bytes.fetch_add(window.write.size(), Relaxed);
+                Ok(window)
+            }
+            Err(e @ Error::Limit { .. }) => self.resting(pages, writable, 0).ok_or(e),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The longest resting window of that size, if more than `quarantine` rest.
+    fn resting(&self, pages: usize, writable: bool, quarantine: usize) -> Option<Window> {
+        let mut pool = self.pool.lock();
+        let pool = if writable { &mut pool.write } else { &mut pool.read };
+        let same = pool.iter().filter(|w| w.pages() == pages).count();
+        if same <= quarantine {
+            return None;
+        }
+        let at = pool.iter().position(|w| w.pages() == pages)?;
+        pool.remove(at)
+    }
+
+    /// Wipes a window and lays it to rest.
+    ///
+    /// # Errors
+    /// The gate did not open: the window is unmapped instead, and the kernel wipes its pages.
+    pub(crate) fn give_back(&self, window: Window, len: usize, flush: bool) -> Result<()> {
+        if let Err(e) = window.wipe(len, flush) {
+            self.discard(window);
+            return Err(e);
+        }
+        let mut pool = self.pool.lock();
+        let list = if window.writable { &mut pool.write } else { &mut pool.read };
+        list.push_back(window);
+        let too_many = if list.len() > KEPT { list.pop_front() } else { None };
+        drop(pool);
+        if let Some(window) = too_many {
+            self.discard(window);
+        }
+        Ok(())
+    }
+
+    /// Unmaps a window that holds nothing, or that cannot be wiped: the kernel wipes its pages.
+    pub(crate) fn discard(&self, window: Window) {
+        self.bytes.fetch_sub(window.write.size(), Relaxed);
+        drop(window);
+    }
+
+    /// Makes sure that one read-only page window exists.
+    pub(crate) fn ensure(&self) -> Result<()> {
+        if self.pool.lock().read.is_empty() && self.open.load(Relaxed) == 0 {
+            let window = self.take(1, false)?;
+            self.give_back(window, 0, false)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn trim(&self) -> usize {
+        let before = self.bytes.load(Relaxed);
+        loop {
+            let mut pool = self.pool.lock();
+            let window = pool.read.pop_front().or_else(|| pool.write.pop_front());
+            drop(pool);
+            match window {
+                Some(window) => self.discard(window),
+                None => return before - self.bytes.load(Relaxed),
+            }
+        }
+    }
+
+    pub(crate) fn stats(&self) -> WindowStats {
+        WindowStats {
+            open: self.open.load(Relaxed),
+            orphaned: self.orphaned.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn before_fork(&self) {
+        self.pool.acquire();
+    }
+
+    /// # Safety
+    /// This thread called [`Windows::before_fork`].
+    pub(crate) unsafe fn after_fork_in_parent(&self) {
+        // SAFETY: the lock is held.
+        unsafe { self.pool.release() };
+    }
+
+    /// No window came along.
+    ///
+    /// # Safety
+    /// The only thread; the lock is held by [`Windows::before_fork`] or by nobody who lives.
+    pub(crate) unsafe fn after_fork_in_child(&self) {
+        // SAFETY: the only thread.
+        let pool = unsafe { self.pool.held() };
+        pool.read.clear();
+        pool.write.clear();
+        self.open.store(0, Relaxed);
+        self.orphaned.store(0, Relaxed);
+        self.bytes.store(0, Relaxed);
+        // SAFETY: the only thread.
+        unsafe { self.pool.release() };
+    }
+}

@@ -1,0 +1,101 @@
+//! `AreaBase`: the native part of `secretmem.SecretArea`. Rust because it exports the mapping.
+
+#![allow(unsafe_code, reason = "the buffer protocol's slots are unsafe by signature")]
+
+use crate::buffer;
+use crate::error::{Failure, borrow_error};
+use core::ffi::c_int;
+use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use secretmem_core::article::SecretArea;
+use secretmem_core::error::Error;
+use secretmem_core::mapping::Fork;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[derive(Default)]
+struct State {
+    area: Option<SecretArea>,
+    exports: usize,
+}
+
+/// A mapping of secretmem with the buffer protocol.
+#[pyclass(frozen, subclass, module = "secretmem._native")]
+pub(crate) struct AreaBase {
+    size: usize,
+    state: Mutex<State>,
+}
+
+impl AreaBase {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl AreaBase {
+    #[new]
+    #[pyo3(signature = (size, *, share, cloexec, keep_fd))]
+    fn new(size: usize, share: bool, cloexec: bool, keep_fd: bool) -> PyResult<Self> {
+        let fork = if share { Fork::Share } else { Fork::Private };
+        let area = SecretArea::new(size, fork, cloexec, keep_fd).map_err(Failure)?;
+        Ok(Self { size, state: Mutex::new(State { area: Some(area), exports: 0 }) })
+    }
+
+    fn __len__(&self) -> usize {
+        self.size
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.state().area.is_none()
+    }
+
+    /// The descriptor, or `None` if it was not kept.
+    fn _fileno(&self) -> PyResult<Option<i32>> {
+        let state = self.state();
+        let area = state.area.as_ref().ok_or(Failure(Error::Closed))?;
+        Ok(area.fd())
+    }
+
+    /// Unmaps it; with `wipe` the pages are zeroed first, for all who share them.
+    #[pyo3(signature = (*, wipe))]
+    fn _close(&self, py: Python<'_>, wipe: bool) -> PyResult<()> {
+        let mut state = self.state();
+        if state.exports > 0 {
+            return Err(borrow_error(py, "a buffer of the area is still in use"));
+        }
+        if let Some(mut area) = state.area.take() {
+            if wipe {
+                area.wipe();
+            }
+        }
+        Ok(())
+    }
+
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let this = slf.get();
+        let mut state = this.state();
+        let Some(area) = state.area.as_ref() else {
+            return Err(PyBufferError::new_err("the area is closed"));
+        };
+        if !area.here() {
+            return Err(Failure(Error::Forked).into());
+        }
+        let at = area.address();
+        // SAFETY: the interpreter's own request; the mapping lives while `exports` is above 0.
+        unsafe { buffer::fill(view, slf.clone().into_any(), at, this.size, true, flags) }?;
+        state.exports += 1;
+        Ok(())
+    }
+
+    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
+        let mut state = self.state();
+        state.exports = state.exports.saturating_sub(1);
+    }
+}

@@ -1,0 +1,112 @@
+//! The only place where buffers cross the border. Rust because raw addresses meet the buffer
+//! protocol here; the one file of this crate with `unsafe`.
+
+#![allow(unsafe_code, reason = "the buffer protocol is a C interface")]
+
+use core::ffi::c_int;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use secretmem_core::secret::{Options, Secret};
+
+/// Calls `read` with the bytes of a bytes-like object, while the interpreter is held.
+pub(crate) fn with_bytes<R>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(read(bytes.as_bytes()));
+    }
+    let buffer = byte_buffer(object)?;
+    let (at, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
+    // SAFETY: contiguous, alive until `buffer` drops below. Another thread could write to it only
+    // with the interpreter, which this thread holds throughout; `read` copies and returns.
+    let bytes = unsafe { slice(at, len) };
+    let result = read(bytes);
+    drop(buffer);
+    Ok(result)
+}
+
+/// As [`with_bytes`] for a writable buffer, all of which is the caller's to change.
+pub(crate) fn with_bytes_mut<R>(
+    object: &Bound<'_, PyAny>,
+    change: impl FnOnce(&mut [u8]) -> R,
+) -> PyResult<R> {
+    let buffer = byte_buffer(object)?;
+    if buffer.readonly() {
+        return Err(PyTypeError::new_err(
+            "wipe=True needs a writable buffer such as bytearray: bytes cannot be wiped",
+        ));
+    }
+    let (at, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
+    // SAFETY: as in `with_bytes`, and the exporter says that it is writable.
+    let bytes = if len == 0 { &mut [][..] } else { unsafe { core::slice::from_raw_parts_mut(at, len) } };
+    let result = change(bytes);
+    drop(buffer);
+    Ok(result)
+}
+
+/// # Safety
+/// `at` is readable for `len` bytes.
+unsafe fn slice<'a>(at: *const u8, len: usize) -> &'a [u8] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: as the caller promises.
+    unsafe { core::slice::from_raw_parts(at, len) }
+}
+
+fn byte_buffer(object: &Bound<'_, PyAny>) -> PyResult<PyBuffer<u8>> {
+    let buffer = PyBuffer::<u8>::get(object).map_err(|_| {
+        let kind = object.get_type().name();
+        let kind = kind.map_or_else(|_| "this object".to_owned(), |n| n.to_string());
+        PyTypeError::new_err(format!("a bytes-like object is required, not {kind}"))
+    })?;
+    if !buffer.is_c_contiguous() {
+        return Err(PyTypeError::new_err("a contiguous buffer is required"));
+    }
+    Ok(buffer)
+}
+
+/// Answers a request for a buffer: `len` bytes at `at`, owned by `owner`.
+///
+/// # Safety
+/// `view` is the structure that the interpreter passed; `at` stays valid until the exporter's
+/// release is called.
+pub(crate) unsafe fn fill(
+    view: *mut ffi::Py_buffer,
+    owner: Bound<'_, PyAny>,
+    at: *mut u8,
+    len: usize,
+    writable: bool,
+    flags: c_int,
+) -> PyResult<()> {
+    if view.is_null() {
+        return Err(PyBufferError::new_err("no view was given"));
+    }
+    let (py, readonly) = (owner.py(), c_int::from(!writable));
+    let len = len as ffi::Py_ssize_t;
+    // SAFETY: as the caller promises; the call takes its own reference to the owner.
+    let r = unsafe { ffi::PyBuffer_FillInfo(view, owner.as_ptr(), at.cast(), len, readonly, flags) };
+    if r == 0 { Ok(()) } else { Err(PyErr::fetch(py)) }
+}
+
+/// A memoryview over an exporter.
+pub(crate) fn memoryview<'py>(owner: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    Ok(pyo3::types::PyMemoryView::from(owner)?.into_any())
+}
+
+/// Whether the object is what people compare secrets with by mistake.
+pub(crate) fn is_text_or_bytes(object: &Bound<'_, PyAny>) -> bool {
+    object.is_instance_of::<pyo3::types::PyString>() || PyBuffer::<u8>::get(object).is_ok()
+}
+
+/// A secret from the environment.
+pub(crate) fn from_env(
+    _held: Python<'_>,
+    variable: &[u8],
+    erase: bool,
+    options: Options,
+) -> secretmem_core::error::Result<Option<Secret>> {
+    // SAFETY: Python code changes the environment with the interpreter held, and we hold it.
+    unsafe { secretmem_core::env::from_env(variable, erase, options) }
+}

@@ -1,0 +1,80 @@
+//! The only place where errors cross the border. Rust because it maps the core's errors.
+//!
+//! The classes and their texts live in Python (`secretmem.exceptions`, `secretmem._limits`,
+//! `secretmem._availability`); they are looked up when an error happens, never at import.
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use secretmem_core::error::{Error, Unavailable};
+
+/// An error of the core on its way to Python.
+pub(crate) struct Failure(pub(crate) Error);
+
+/// Result of the border.
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        Python::attach(|py| raise(py, failure.0).unwrap_or_else(|lookup| lookup))
+    }
+}
+
+fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
+    let (module, function, args) = match error {
+        Error::Unavailable(why) => {
+            let (kind, value) = match why {
+                Unavailable::Errno(e) => ("errno", i64::from(e)),
+                Unavailable::Signal(s) => ("signal", i64::from(s)),
+                Unavailable::PageSize(n) => ("page_size", n as i64),
+            };
+            let args = (kind, value).into_pyobject(py)?.into_any();
+            ("secretmem._errors", "unavailable", args)
+        }
+        Error::Limit { need, what } => {
+            let args = (need, what).into_pyobject(py)?.into_any();
+            ("secretmem._errors", "limit", args)
+        }
+        Error::Closed => return simple(py, "closed"),
+        Error::Borrowed => return simple(py, "borrowed"),
+        Error::Forked => return simple(py, "forked"),
+        Error::Configured => return simple(py, "configured"),
+        Error::Call { call, errno } => {
+            let text = std::io::Error::from_raw_os_error(errno).to_string();
+            // The number is an argument of its own; Python picks the subclass by it.
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+            return Ok(PyOSError::new_err((errno, format!("{call}: {text}"))));
+        }
+        Error::TooLarge { max } => {
+            return Ok(PyValueError::new_err(format!(
+                "the source holds more than max_size = {max} bytes; pass a larger max_size"
+            )));
+        }
+        Error::Encoding => {
+            return Ok(PyValueError::new_err("the text is not valid in this encoding"));
+        }
+        Error::Panicked => {
+            return Ok(PyRuntimeError::new_err(
+                "an operation inside the secret domain panicked; its message is withheld",
+            ));
+        }
+    };
+    let error = py.import(module)?.getattr(function)?.call1(args.cast_into()?)?;
+    Ok(PyErr::from_value(error))
+}
+
+fn simple(py: Python<'_>, function: &str) -> PyResult<PyErr> {
+    let error = py.import("secretmem._errors")?.getattr(function)?.call0()?;
+    Ok(PyErr::from_value(error))
+}
+
+/// A [`BorrowError`] of the package with this text.
+pub(crate) fn borrow_error(py: Python<'_>, text: &str) -> PyErr {
+    let made = py.import("secretmem.exceptions").and_then(|m| m.getattr("BorrowError")?.call1((text,)));
+    made.map_or_else(|lookup| lookup, PyErr::from_value)
+}

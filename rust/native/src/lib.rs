@@ -1,0 +1,35 @@
+//! The Python border of secretmem: an export list. Rust because it joins the core to CPython.
+//!
+//! The border passes slices, handles and output buffers to the core, never a closure that runs
+//! inside the domain and never an object of the interpreter.
+
+#![deny(unsafe_code)]
+
+mod area;
+mod buffer;
+mod error;
+mod io;
+mod process;
+mod secret;
+mod view;
+
+use pyo3::prelude::*;
+
+/// The native part of the package `secretmem`.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::area::AreaBase;
+    #[pymodule_export]
+    use super::process::{
+        build_info, disable_speculation, dumpable, memfd_secret, probe, seccomp_active, secure_exec,
+        set_dumpable, set_no_new_privs, settings, start, started, stats, trim,
+    };
+    #[cfg(feature = "fault")]
+    #[pymodule_export]
+    use super::process::{fault_arm, fault_disarm};
+    #[pymodule_export]
+    use super::secret::SecretBase;
+    #[pymodule_export]
+    use super::view::View;
+}

@@ -1,0 +1,115 @@
+"""
+Secret memory for Python, on memfd_secret(2).
+
+How the package is laid out, in the direction in which it imports:
+
+- ``_native`` is the compiled part: whatever touches secret bytes.
+  ``_missing`` stands where it is absent; ``_backend`` tells which is used.
+- ``exceptions``, ``_errors``, ``_availability``, ``_limits`` say what is
+  wrong and what to do about it.
+- ``_policy`` is what the program requires, ``_posture`` what it has,
+  ``_harden`` what it gives up for more.
+- ``_secret`` (with ``_sources``), ``_area`` and ``hazmat`` are what programs
+  use.
+- ``prove``, ``doctor``, ``ps`` and ``model`` are the programs, ``cli`` their
+  command lines, ``testing`` the pytest plugin.
+
+Importing the package does nothing but define where its names are: no
+system call, no other import, no memory.  The first use does the rest.
+"""
+
+from __future__ import annotations
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from secretmem import hazmat
+    from secretmem._area import SecretArea, memfd_secret
+    from secretmem._harden import Setting, harden
+    from secretmem._policy import configure
+    from secretmem._posture import Posture, posture
+    from secretmem._secret import Secret
+    from secretmem.exceptions import (
+        BorrowError,
+        ClosedError,
+        ConfigurationError,
+        CopiedWarning,
+        DegradedWarning,
+        ForkError,
+        LimitError,
+        SecretmemError,
+        SecretmemWarning,
+        UnavailableError,
+    )
+
+__all__ = (
+    "BorrowError",
+    "ClosedError",
+    "ConfigurationError",
+    "CopiedWarning",
+    "DegradedWarning",
+    "ForkError",
+    "LimitError",
+    "Posture",
+    "Secret",
+    "SecretArea",
+    "SecretmemError",
+    "SecretmemWarning",
+    "Setting",
+    "UnavailableError",
+    "build_info",
+    "configure",
+    "harden",
+    "hazmat",
+    "memfd_secret",
+    "posture",
+    "trim",
+)
+
+_HOMES = {
+    "Secret": "_secret",
+    "SecretArea": "_area",
+    "memfd_secret": "_area",
+    "Setting": "_harden",
+    "harden": "_harden",
+    "configure": "_policy",
+    "Posture": "_posture",
+    "posture": "_posture",
+}
+
+
+def build_info() -> dict[str, object]:
+    """Say how the compiled part was built; it is part of a bug report."""
+    from secretmem import _native
+
+    return _native.build_info()
+
+
+def trim() -> int:
+    """
+    Give idle areas and windows back to the kernel; returns bytes.
+
+    They are given back by themselves when there is more than one; this
+    takes the last one too.
+    """
+    from secretmem import _policy
+
+    return _policy.bind().trim()  # type: ignore[attr-defined,no-any-return]  # _native or its stand-in
+
+
+def __getattr__(name: str) -> object:
+    """Find a public name at its first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name == "hazmat":
+        return import_module("secretmem.hazmat")
+    home = import_module(f"secretmem.{_HOMES.get(name, 'exceptions')}")
+    value = globals()[name] = getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

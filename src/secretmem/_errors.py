@@ -1,0 +1,81 @@
+"""Errors of the compiled part, with their causes and remedies."""
+
+from __future__ import annotations
+
+from secretmem.exceptions import (
+    BorrowError,
+    ClosedError,
+    ConfigurationError,
+    ForkError,
+    LimitError,
+    UnavailableError,
+)
+
+
+_SIGSYS = 31
+
+
+def unavailable(kind: str, value: int) -> UnavailableError:
+    """
+    Say why memfd_secret(2) cannot be used.
+
+    ``kind`` is "errno", "signal" (a probing child was killed by it) or
+    "page_size" (bytes of a page of this kernel).
+    """
+    from secretmem._availability import explain
+
+    if kind == "errno":
+        return explain(value)
+    if kind == "signal" and value == _SIGSYS:
+        return explain("SIGSYS")
+    if kind == "signal":
+        return UnavailableError(
+            f"the process that tried memfd_secret(2) was ended by signal "
+            f"{value}",
+            reason="unknown",
+            remedy="Run `secretmem doctor` on this machine.",
+        )
+    return UnavailableError(
+        f"this kernel has pages of {value} bytes; secretmem is written for "
+        "pages of 4096 bytes",
+        reason="page-size",
+        remedy="Use a kernel with 4 KiB pages.",
+    )
+
+
+def limit(need: int, what: str) -> LimitError:
+    """Say what hit the limit; ``need`` is bytes."""
+    from secretmem._limits import limit_error
+
+    article = "an" if what[0] in "aeiou" else "a"
+    return limit_error(need, None, f"{article} {what}")
+
+
+def closed() -> ClosedError:
+    """Use after close."""
+    return ClosedError("the Secret is closed")
+
+
+def borrowed() -> BorrowError:
+    """Two uses exclude each other."""
+    return BorrowError(
+        "a writable view excludes every other use of its Secret; leave the "
+        "with block of the view first"
+    )
+
+
+def forked() -> ForkError:
+    """A private Secret in a forked child."""
+    return ForkError(
+        "this Secret is private to the process that made it and is not here "
+        "in a forked child; make it with inherit=True (or "
+        'configure(fork="inherit")), or make it in the child'
+    )
+
+
+def configured() -> ConfigurationError:
+    """Too late to choose."""
+    return ConfigurationError(
+        "secret memory is in use already with other settings; call "
+        "secretmem.configure() before the first Secret is made"
+    )

@@ -1,0 +1,91 @@
+"""
+What can go wrong, in one tree.
+
+::
+
+    SecretmemError               base, never raised itself
+    ├── UnavailableError         no memfd_secret here: .reason, .remedy
+    ├── LimitError               also MemoryError: .need, .have, .holders
+    ├── ConfigurationError       configure() came too late or contradicts
+    ├── ClosedError              also ValueError: use after close
+    ├── BorrowError              also BufferError: a view is in the way
+    └── ForkError                a private Secret used in a forked child
+    SecretmemWarning             base of the warnings, a UserWarning
+    ├── DegradedWarning          less than memfd_secret, chosen by name
+    └── CopiedWarning            the source left a copy that stays
+
+A wrong type or length from the caller is ``TypeError`` or ``ValueError``;
+a descriptor's errors are ``OSError``.  Messages show sizes, names and errno
+names, never content.
+"""
+
+from __future__ import annotations
+
+
+class SecretmemError(Exception):
+    """Base of the package's errors; never raised itself."""
+
+
+class UnavailableError(SecretmemError):
+    """
+    The kernel or the policy does not give secret memory.
+
+    ``reason`` is a short stable word such as ``"switch-off"``; ``remedy``
+    says what to do about it.
+    """
+
+    def __init__(self, message: str, *, reason: str, remedy: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class LimitError(SecretmemError, MemoryError):
+    """
+    RLIMIT_MEMLOCK, descriptors or memory are exhausted.
+
+    ``need`` and ``have`` are bytes (``have`` is None where the kernel does
+    not tell); ``holders`` are the processes of this user that hold secret
+    memory, as far as they can be seen.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        need: int,
+        have: int | None,
+        holders: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.need = need
+        self.have = have
+        self.holders = holders
+
+
+class ConfigurationError(SecretmemError):
+    """``configure()`` came after the first use, or contradicts itself."""
+
+
+class ClosedError(SecretmemError, ValueError):
+    """The Secret, view or area was closed."""
+
+
+class BorrowError(SecretmemError, BufferError):
+    """A view, or a buffer made from one, is in the way."""
+
+
+class ForkError(SecretmemError):
+    """A private Secret was used in a forked child."""
+
+
+class SecretmemWarning(UserWarning):
+    """Base of the package's warnings."""
+
+
+class DegradedWarning(SecretmemWarning):
+    """Secrets are kept by something less than memfd_secret(2)."""
+
+
+class CopiedWarning(SecretmemWarning):
+    """The source of a secret left a copy in ordinary memory."""

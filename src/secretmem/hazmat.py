@@ -1,0 +1,77 @@
+"""
+The fenced doors out: copies of secrets in ordinary memory.
+
+What is exported here cannot be wiped again: CPython copies bytes and str
+freely and its allocator reuses memory without clearing it.  Every call is
+counted by call site, and ``secretmem.posture().exports`` shows the counts.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from secretmem._secret import Secret
+
+__all__ = ("export_bytes", "export_str")
+
+_counts: dict[tuple[str, int], int] = {}
+
+
+def export_bytes(secret: Secret, /) -> bytes:
+    """
+    Copy a Secret into a ``bytes`` object.
+
+    Raises:
+        TypeError: Not a Secret.
+        ClosedError, ForkError, BorrowError: As for every use.
+    """
+    _count(secret)
+    return secret._export()  # noqa: SLF001 - the door that this module fences
+
+
+def export_str(secret: Secret, /, encoding: str = "utf-8") -> str:
+    """
+    Copy a Secret into a ``str`` object.
+
+    A ``bytes`` copy is made on the way and dropped.
+
+    Raises:
+        ValueError: The bytes are not text in this encoding.
+        TypeError, ClosedError, ForkError, BorrowError: As `export_bytes`.
+    """
+    _count(secret)
+    data = secret._export()  # noqa: SLF001 - as above
+    try:
+        text = _decode(data, encoding)
+    finally:
+        # A traceback keeps the frame, and the frame its variables.
+        del data
+    if text is None:
+        raise ValueError(f"the secret is not {encoding} text")
+    return text
+
+
+def _decode(data: bytes, encoding: str) -> str | None:
+    """Decode; the error of the codec is dropped, since it holds the bytes."""
+    try:
+        return data.decode(encoding)
+    except UnicodeError:
+        return None
+
+
+def counts() -> dict[str, int]:
+    """Return how often each call site exported: ``{"FILE:LINE": n}``."""
+    return {f"{file}:{line}": n for (file, line), n in _counts.items()}
+
+
+def _count(secret: Secret) -> None:
+    from secretmem._secret import Secret
+
+    if not isinstance(secret, Secret):
+        raise TypeError(f"a Secret is exported, not {type(secret).__name__}")
+    caller = sys._getframe(2)  # noqa: SLF001 - as logging does
+    site = (caller.f_code.co_filename, caller.f_lineno)
+    _counts[site] = _counts.get(site, 0) + 1
