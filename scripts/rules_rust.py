@@ -136,7 +136,8 @@ def _unsafe_problem(
         return None
     above = "\n".join(_comment_above(code, lines, index))
     if _UNSAFE_FN.search(code[index]):
-        if "# Safety" in above or _is_trait_method(code, index):
+        # A private one is called next to its reasons, or by a protocol.
+        if "# Safety" in above or not code[index].lstrip().startswith("pub"):
             return None
         return "an unsafe function says under `# Safety` what callers owe"
     if _EXTERN_OPENS.search(code[index]):
@@ -150,19 +151,6 @@ def _unsafe_problem(
     if len(re.findall(r"\w+", said)) < SAFETY_WORDS:
         return "a SAFETY comment that says nothing"
     return None
-
-
-def _is_trait_method(code: list[str], index: int) -> bool:
-    """
-    Tell whether a line is in ``impl Trait for Type``.
-
-    What its callers owe is said once, at the trait.
-    """
-    indent = _indent(code[index])
-    for at in range(index - 1, -1, -1):
-        if code[at].strip() and _indent(code[at]) < indent:
-            return re.search(r"\bimpl\b.* for ", code[at]) is not None
-    return False
 
 
 def _indent(line: str) -> int:
