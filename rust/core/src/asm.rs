@@ -103,7 +103,7 @@ pub(crate) unsafe fn flush(at: *const u8, len: usize) {
 
 /// The stack pointer: tells on which stack this code runs. No thread-local state is needed, so
 /// it is right in signal handlers and after a jump out of the domain.
-#[inline(always)]
+#[inline]
 pub(crate) fn stack_pointer() -> usize {
     #[cfg(miri)]
     return 0;
@@ -129,7 +129,7 @@ pub(crate) mod pkru {
     use core::arch::asm;
 
     /// The rights of this thread. Only where a key was allocated: elsewhere the instruction faults.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn read() -> u32 {
         let value: u32;
         // SAFETY: the caller holds a key, so the processor has the instruction.
@@ -141,7 +141,7 @@ pub(crate) mod pkru {
     }
 
     /// Sets the rights. A compiler barrier: no access to memory moves across it.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn write(value: u32) {
         // SAFETY: as for `read`; rights of keys that are not ours are kept by the caller.
         unsafe {

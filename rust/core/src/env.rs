@@ -11,18 +11,21 @@ use crate::secret::{Options, Secret};
 
 /// Start and end of the block, fields 50 and 51 of `/proc/self/stat` (proc_pid_stat(5)).
 fn initial_block() -> Option<(usize, usize)> {
+    #[allow(clippy::disallowed_methods, reason = "this file of the kernel holds no secret")]
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The second field may hold blanks; the fields are counted behind it.
     let rest = stat.rsplit_once(") ")?.1;
     let mut fields = rest.split_ascii_whitespace().skip(50 - 3);
-    let start = fields.next()?.parse().ok()?;
-    let end = fields.next()?.parse().ok()?;
-    (start != 0 && start < end).then_some((start, end))
+    let low = fields.next()?.parse().ok()?;
+    let high = fields.next()?.parse().ok()?;
+    (low != 0 && low < high).then_some((low, high))
 }
 
 /// The `NAME=value` strings of the initial block.
 fn initial_entries() -> Vec<(*mut u8, usize)> {
-    let Some((start, end)) = initial_block() else { return Vec::new() };
+    let Some((start, end)) = initial_block() else {
+        return Vec::new();
+    };
     let base: *mut u8 = core::ptr::with_exposed_provenance_mut(start);
     // SAFETY: the kernel says that the block is there, on the first thread's stack, which stays
     // mapped and writable for the life of the process.

@@ -66,14 +66,15 @@ impl Gate {
     /// Puts the mapping behind a gate, closed.
     pub(crate) fn close_over(kind: GateKind, mapping: &Mapping) -> Result<Self> {
         let (at, len) = (mapping.base(), mapping.size());
+        let kernel = mapping.kernel();
         let (call, done) = match kind {
-            // SAFETY: the mapping is ours and no reference into it exists yet.
-            GateKind::Pku => ("pkey_mprotect", unsafe {
-                mapping.kernel().protect_key(at, len, KEY.load(Relaxed))
-            }),
-            // SAFETY: as above.
+            GateKind::Pku => {
+                // SAFETY: the mapping is ours and no reference into it exists yet.
+                ("pkey_mprotect", unsafe { kernel.protect_key(at, len, KEY.load(Relaxed)) })
+            }
             GateKind::Mprotect => {
-                ("mprotect", unsafe { mapping.kernel().protect(at, len, Prot::None) })
+                // SAFETY: as above.
+                ("mprotect", unsafe { kernel.protect(at, len, Prot::None) })
             }
         };
         done.map_err(|e| Error::from_call(call, e, len, "area"))?;
@@ -103,7 +104,7 @@ impl Gate {
     }
 
     /// Lets the mapping stay open after `open` is gone, until [`Gate::adopt_open`].
-    pub(crate) fn leave_open(&self, open: Open<'_>) {
+    pub(crate) fn leave_open(open: Open<'_>) {
         let _stays = core::mem::ManuallyDrop::new(open);
     }
 

@@ -4,10 +4,11 @@
 //! interpreter ever holds a byte. The gate is open for the length of one call only: poll(2)
 //! waits before, with the gate closed.
 
+use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::kernel::{Fd, Kernel};
 use crate::ops::bounds;
-use crate::secret::{Draft, Options, Secret};
+use crate::secret::{Options, Secret};
 
 /// First room for a source that does not tell its size.
 const FIRST_ROOM: usize = 4096 - 64;
@@ -74,14 +75,17 @@ impl Reader {
         match kernel.poll(self.fd, false) {
             Ok(()) => {}
             Err(libc::EINTR) => return Ok(Step::Interrupted),
-            Err(errno) => return Err(Error::Call { call: "poll", errno }),
+            Err(errno) => {
+                return Err(Error::Call { call: "poll", errno });
+            }
         }
         if self.filled == self.draft.len() {
             self.grow()?;
         }
         let (fd, filled, room) = (self.fd, self.filled, self.draft.len() - self.filled);
         // SAFETY: the rest of the open slot.
-        let read = self.draft.with(|at| unsafe { kernel.read(fd, at.wrapping_add(filled), room) })?;
+        let read =
+            self.draft.with(|at| unsafe { kernel.read(fd, at.wrapping_add(filled), room) })?;
         match read {
             Ok(0) => Ok(Step::Done),
             Ok(n) => self.took(n),
@@ -93,12 +97,11 @@ impl Reader {
 
     fn took(&mut self, n: usize) -> Result<Step> {
         self.filled += n;
-        if self.until == Until::Line {
-            if let Some(at) = self.newline()? {
-                self.filled = at;
-                self.line = true;
-                return Ok(Step::Done);
-            }
+        let line = if self.until == Until::Line { self.newline()? } else { None };
+        if let Some(at) = line {
+            self.filled = at;
+            self.line = true;
+            return Ok(Step::Done);
         }
         if self.filled > self.max {
             return Err(Error::TooLarge { max: self.max });
@@ -183,7 +186,9 @@ impl<'a> Writer<'a> {
         match kernel.poll(self.fd, true) {
             Ok(()) => {}
             Err(libc::EINTR) => return Ok(Step::Interrupted),
-            Err(errno) => return Err(Error::Call { call: "poll", errno }),
+            Err(errno) => {
+                return Err(Error::Call { call: "poll", errno });
+            }
         }
         let (fd, done, chunk) = (self.fd, self.written, left.min(CHUNK));
         // SAFETY: a part of the open slot.

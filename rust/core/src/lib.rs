@@ -12,10 +12,11 @@
 //!
 //! Data flows downwards in this list; nothing imports from below itself.
 
-pub mod article;
 mod arena;
+pub mod article;
 mod asm;
 mod domain;
+mod draft;
 pub mod env;
 pub mod error;
 mod gate;

@@ -165,7 +165,8 @@ impl Mapping {
     fn fill_from(&self, spec: Spec, fd: &OwnedFd, prot: Prot) -> Result<()> {
         let (base, len) = (self.base, self.len);
         // SAFETY: the range is reserved for this mapping.
-        unsafe { self.kernel.map(base, len, fd.fd, prot) }.map_err(|e| spec.fail("mmap", e, len))?;
+        unsafe { self.kernel.map(base, len, fd.fd, prot) }
+            .map_err(|e| spec.fail("mmap", e, len))?;
         if spec.fork == Fork::Private {
             self.advise(Advice::DontFork, spec.what)?;
             let range = Range { base: base.expose_provenance(), len, passed_on: false };

@@ -5,10 +5,11 @@
 
 use crate::asm;
 use crate::domain;
+use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::kernel::KERNEL;
 use crate::kernel::Kernel;
-use crate::secret::{Draft, Options, Secret};
+use crate::secret::{Options, Secret};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 use subtle::ConstantTimeEq;
 
@@ -58,8 +59,9 @@ impl Secret {
     /// # Errors
     /// [`Error::Limit`], [`Error::Unavailable`].
     pub fn random(len: usize, options: Options) -> Result<Self> {
-        let draft = Draft::new(len, options)?;
-        draft.with(|at| fill_random(draft.runtime().kernel, at, len))??;
+        let kernel = crate::runtime::get()?.kernel;
+        let (draft, filled) = Draft::filled(len, options, |at| fill_random(kernel, at, len))?;
+        filled?;
         draft.finish()
     }
 
@@ -68,10 +70,9 @@ impl Secret {
     /// # Errors
     /// [`Error::Limit`], [`Error::Unavailable`].
     pub fn from_bytes(source: &[u8], options: Options) -> Result<Self> {
-        let draft = Draft::new(source.len(), options)?;
         // SAFETY: the slot holds as many bytes and is open.
-        draft.with(|at| unsafe { asm::copy(at, source.as_ptr(), source.len()) })?;
-        draft.finish()
+        let fill = |at| unsafe { asm::copy(at, source.as_ptr(), source.len()) };
+        Draft::filled(source.len(), options, fill)?.0.finish()
     }
 
     /// A secret with the same bytes, in a slot of its own.
@@ -151,8 +152,9 @@ impl Secret {
                 }
                 domain::run(pinned.runtime, || {
                     for i in 0..range.length {
+                        let (to, from) = (to.wrapping_add(i), from.wrapping_add(range.at(i)));
                         // SAFETY: as above; each index was checked by `fits`.
-                        unsafe { to.add(i).write(from.add(range.at(i)).read()) };
+                        unsafe { asm::copy(to, from, 1) };
                     }
                 })
             })
@@ -203,8 +205,10 @@ impl Secret {
         let written = pinned.with(|from| {
             draft.with(|to| {
                 domain::run(pinned.runtime, || {
-                    // SAFETY: both slots are open and hold `len` bytes; they are distinct.
-                    let (source, target) = unsafe { (bytes(from, len), bytes_mut(to, len)) };
+                    // SAFETY: the slot is open and holds `len` bytes.
+                    let source = unsafe { bytes(from, len) };
+                    // SAFETY: the same, and it is another slot.
+                    let target = unsafe { bytes_mut(to, len) };
                     decode(encoding, source.trim_ascii(), target)
                 })
             })
@@ -246,10 +250,16 @@ pub(crate) unsafe fn bounds(
     at: *const u8,
     len: usize,
 ) -> Result<(usize, usize)> {
-    // SAFETY: as the caller promises.
-    let start = domain::run(runtime, || len - unsafe { bytes(at, len) }.trim_ascii_start().len())?;
-    // SAFETY: as the caller promises.
-    let end = domain::run(runtime, || unsafe { bytes(at, len) }.trim_ascii_end().len())?;
+    let start = domain::run(runtime, || {
+        // SAFETY: as the caller promises.
+        let all = unsafe { bytes(at, len) };
+        len - all.trim_ascii_start().len()
+    })?;
+    let end = domain::run(runtime, || {
+        // SAFETY: as the caller promises.
+        let all = unsafe { bytes(at, len) };
+        all.trim_ascii_end().len()
+    })?;
     Ok((start, end.max(start)))
 }
 
@@ -275,7 +285,9 @@ fn fill_random(kernel: &dyn Kernel, at: *mut u8, len: usize) -> Result<()> {
         match unsafe { kernel.getrandom(at.wrapping_add(done), len - done) } {
             Ok(n) => done += n,
             Err(libc::EINTR) => {}
-            Err(errno) => return Err(Error::Call { call: "getrandom", errno }),
+            Err(errno) => {
+                return Err(Error::Call { call: "getrandom", errno });
+            }
         }
     }
     Ok(())

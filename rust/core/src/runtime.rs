@@ -79,7 +79,9 @@ pub fn started() -> bool {
 /// failure is not remembered.
 #[inline]
 pub fn get() -> Result<&'static Runtime> {
-    let Some(runtime) = RUNTIME.get() else { return start() };
+    let Some(runtime) = RUNTIME.get() else {
+        return start();
+    };
     let word = FORK_WORD.load(Relaxed);
     // SAFETY: the page was mapped before the runtime was published and is never unmapped.
     if unsafe { word.read_volatile() } == 0 {
@@ -173,13 +175,13 @@ fn register_fork() -> Result<()> {
     if !FORK_WORD.load(Acquire).is_null() {
         return Ok(());
     }
-    let page = linux::wipe_on_fork_page();
-    let page = page.map_err(|errno| Error::Call { call: "mmap", errno })?.cast::<u32>();
-    // SAFETY: a fresh page of ours.
-    unsafe { page.write_volatile(1) };
+    let word = linux::wipe_on_fork_word();
+    let word = word.map_err(|errno| Error::Call { call: "mmap", errno })?;
+    // SAFETY: a fresh word of ours.
+    unsafe { word.write_volatile(1) };
     linux::atfork(before_fork, after_fork_in_parent, after_fork_in_child)
         .map_err(|errno| Error::Call { call: "pthread_atfork", errno })?;
-    FORK_WORD.store(page, Release);
+    FORK_WORD.store(word, Release);
     Ok(())
 }
 

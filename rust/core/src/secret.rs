@@ -58,85 +58,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A claimed, zeroed slot on its way to becoming a secret. Wiped if it does not.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    runtime: &'static Runtime,
-    slot: Option<Slot>,
-    len: usize,
-    options: Options,
-    epoch: u32,
-}
-
-impl Draft {
-    pub(crate) fn new(len: usize, options: Options) -> Result<Self> {
-        let runtime = runtime::get()?;
-        let slot = runtime.arena(options.inherit).alloc(len, options.isolated)?;
-        Ok(Self { runtime, slot: Some(slot), len, options, epoch: epoch() })
-    }
-
-    pub(crate) fn runtime(&self) -> &'static Runtime {
-        self.runtime
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(crate) fn options(&self) -> Options {
-        self.options
-    }
-
-    /// Opens the gate and gives the address to `fill`.
-    pub(crate) fn with<R>(&self, fill: impl FnOnce(*mut u8) -> R) -> Result<R> {
-        let slot = self.slot.as_ref().ok_or(Error::Closed)?;
-        let _open = slot.body().open()?;
-        Ok(fill(slot.payload))
-    }
-
-    pub(crate) fn finish(mut self) -> Result<Secret> {
-        let slot = self.slot.take().ok_or(Error::Closed)?;
-        Ok(Secret {
-            state: AtomicU64::new(0),
-            slot: UnsafeCell::new(slot),
-            len: self.len,
-            epoch: AtomicU32::new(self.epoch),
-            options: self.options,
-        })
-    }
-
-    /// The secret is the first `len` bytes.
-    pub(crate) fn finish_at(self, len: usize) -> Result<Secret> {
-        if len == self.len {
-            return self.finish();
-        }
-        self.moved_to(len)?.finish()
-    }
-
-    /// A draft of another length with the same first bytes; this one is wiped.
-    pub(crate) fn moved_to(self, len: usize) -> Result<Self> {
-        let new = Self::new(len, self.options)?;
-        let common = len.min(self.len);
-        self.with(|from| {
-            // SAFETY: both slots hold `common` bytes, both gates are open, the slots are distinct.
-            new.with(|to| unsafe { asm::copy(to, from, common) })
-        })??;
-        Ok(new)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            if self.epoch == epoch() {
-                // A failure leaves the slot closed and counted.
-                let arena = self.runtime.arena(self.options.inherit);
-                let _ = arena.free(slot, self.len, self.options.flush);
-            }
-        }
-    }
-}
-
 /// A pinned secret: its slot cannot go while this lives.
 #[derive(Debug)]
 pub(crate) struct Pinned<'a> {
@@ -197,6 +118,16 @@ impl View {
 static ADOPTION: Spin<()> = Spin::new(());
 
 impl Secret {
+    pub(crate) fn of(slot: Slot, len: usize, options: Options, epoch: u32) -> Self {
+        Self {
+            state: AtomicU64::new(0),
+            slot: UnsafeCell::new(slot),
+            len,
+            epoch: AtomicU32::new(epoch),
+            options,
+        }
+    }
+
     /// Length in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -226,7 +157,9 @@ impl Secret {
                 return Err(Error::Borrowed);
             }
             match self.state.compare_exchange_weak(state, state + 1, AcqRel, Relaxed) {
-                Ok(_) => return Ok(Pinned { secret: self, runtime }),
+                Ok(_) => {
+                    return Ok(Pinned { secret: self, runtime });
+                }
                 Err(now) => state = now,
             }
         }
@@ -257,9 +190,11 @@ impl Secret {
         if !self.options.inherit || !foreign.body().passed_on.load(Acquire) {
             return Err(Error::Forked);
         }
-        let mine = runtime.inherit.alloc(self.len, self.options.isolated)?;
-        if let Err(e) = self.copy_from_parent(foreign, &mine) {
-            let _ = runtime.inherit.free(mine, self.len, self.options.flush);
+        let (len, isolated) = (self.len, self.options.isolated);
+        let copy = |to| self.copy_from_parent(foreign, to);
+        let (mine, copied) = runtime.inherit.alloc(len, isolated, copy)?;
+        if let Err(e) = copied {
+            let _ = runtime.inherit.free(mine, len, self.options.flush);
             return Err(e);
         }
         // SAFETY: as above. The parent's slot is the parent's to wipe.
@@ -270,11 +205,10 @@ impl Secret {
         Ok(())
     }
 
-    fn copy_from_parent(&self, foreign: &Slot, mine: &Slot) -> Result<()> {
+    fn copy_from_parent(&self, foreign: &Slot, to: *mut u8) -> Result<()> {
         let _theirs = foreign.body().open()?;
-        let _ours = mine.body().open()?;
         // SAFETY: both slots hold `len` bytes and are open.
-        unsafe { asm::copy(mine.payload, foreign.payload, self.len) };
+        unsafe { asm::copy(to, foreign.payload, self.len) };
         // The closer zeroes the generation before it wipes, so if it still stands here the copy
         // was whole.
         fence(SeqCst);
@@ -379,7 +313,9 @@ impl Secret {
     /// # Errors
     /// The gate did not open for the write or the wipe.
     pub fn end(&self, mut view: View, write_back: bool) -> Result<()> {
-        let Some(window) = view.window.take() else { return Ok(()) };
+        let Some(window) = view.window.take() else {
+            return Ok(());
+        };
         let runtime = runtime::get()?;
         if view.epoch != epoch() {
             // A child: the window did not come along, and the count is the parent's.

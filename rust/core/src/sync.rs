@@ -41,7 +41,11 @@ impl<T> Spin<T> {
         let mut spins = 0;
         while self.locked.compare_exchange_weak(false, true, Acquire, Relaxed).is_err() {
             spins += 1;
-            if spins < SPINS { spin_loop() } else { std::thread::yield_now() }
+            if spins < SPINS {
+                spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -108,6 +112,7 @@ mod tests {
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 let n = Arc::clone(&n);
+                #[allow(clippy::disallowed_methods, reason = "a test of threads")]
                 std::thread::spawn(move || (0..200).for_each(|_| *n.lock() += 1))
             })
             .collect();

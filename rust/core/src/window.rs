@@ -35,11 +35,8 @@ impl Window {
     fn create(spec: Spec, gate: GateKind, pages: usize, writable: bool) -> Result<Self> {
         let fd = spec.open_file(pages, true)?;
         let write = Mapping::of_file(spec, &fd, pages, Prot::ReadWrite)?;
-        let read = if writable {
-            None
-        } else {
-            Some(Mapping::of_file(spec, &fd, pages, Prot::Read)?)
-        };
+        let read =
+            if writable { None } else { Some(Mapping::of_file(spec, &fd, pages, Prot::Read)?) };
         // A view's owner writes without our gate, so a writable window is closed by page
         // protection and stays open while it is out.
         let kind = if writable { GateKind::Mprotect } else { gate };
@@ -65,7 +62,7 @@ impl Window {
         // SAFETY: the window is ours and open, the source as the caller promises.
         unsafe { asm::copy(self.write.base(), from, len) };
         if self.writable {
-            self.gate.leave_open(open);
+            Gate::leave_open(open);
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub(crate) struct AreaBase {
 }
 
 impl AreaBase {
+    /// Held for a few instructions, never while Python code runs: a collection could release a
+    /// buffer of this very area.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,8 +57,9 @@ impl AreaBase {
     /// The descriptor, or `None` if it was not kept.
     fn _fileno(&self) -> PyResult<Option<i32>> {
         let state = self.state();
-        let area = state.area.as_ref().ok_or(Failure(Error::Closed))?;
-        Ok(area.fd())
+        let open = state.area.as_ref().map(SecretArea::fd);
+        drop(state);
+        Ok(open.ok_or(Failure(Error::Closed))?)
     }
 
     /// Unmaps it; with `wipe` the pages are zeroed first, for all who share them.
@@ -64,18 +67,17 @@ impl AreaBase {
     fn _close(&self, py: Python<'_>, wipe: bool) -> PyResult<()> {
         let mut state = self.state();
         if state.exports > 0 {
+            drop(state);
             return Err(borrow_error(py, "a buffer of the area is still in use"));
         }
-        if let Some(mut area) = state.area.take() {
-            if wipe {
-                area.wipe();
-            }
+        if let Some(mut area) = state.area.take().filter(|_| wipe) {
+            area.wipe();
         }
         Ok(())
     }
 
     unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
+        slf: &Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
@@ -85,11 +87,12 @@ impl AreaBase {
             return Err(PyBufferError::new_err("the area is closed"));
         };
         if !area.here() {
+            drop(state);
             return Err(Failure(Error::Forked).into());
         }
         let at = area.address();
         // SAFETY: the interpreter's own request; the mapping lives while `exports` is above 0.
-        unsafe { buffer::fill(view, slf.clone().into_any(), at, this.size, true, flags) }?;
+        unsafe { buffer::fill(view, slf.as_any(), at, this.size, true, flags) }?;
         state.exports += 1;
         Ok(())
     }

@@ -12,7 +12,10 @@ use pyo3::types::PyBytes;
 use secretmem_core::secret::{Options, Secret};
 
 /// Calls `read` with the bytes of a bytes-like object, while the interpreter is held.
-pub(crate) fn with_bytes<R>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+pub(crate) fn with_bytes<R>(
+    object: &Bound<'_, PyAny>,
+    read: impl FnOnce(&[u8]) -> R,
+) -> PyResult<R> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(read(bytes.as_bytes()));
     }
@@ -38,8 +41,12 @@ pub(crate) fn with_bytes_mut<R>(
         ));
     }
     let (at, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
-    // SAFETY: as in `with_bytes`, and the exporter says that it is writable.
-    let bytes = if len == 0 { &mut [][..] } else { unsafe { core::slice::from_raw_parts_mut(at, len) } };
+    let bytes = if len == 0 {
+        &mut []
+    } else {
+        // SAFETY: as in `with_bytes`, and the exporter says that it is writable.
+        unsafe { core::slice::from_raw_parts_mut(at, len) }
+    };
     let result = change(bytes);
     drop(buffer);
     Ok(result)
@@ -74,7 +81,7 @@ fn byte_buffer(object: &Bound<'_, PyAny>) -> PyResult<PyBuffer<u8>> {
 /// release is called.
 pub(crate) unsafe fn fill(
     view: *mut ffi::Py_buffer,
-    owner: Bound<'_, PyAny>,
+    owner: &Bound<'_, PyAny>,
     at: *mut u8,
     len: usize,
     writable: bool,
@@ -86,7 +93,8 @@ pub(crate) unsafe fn fill(
     let (py, readonly) = (owner.py(), c_int::from(!writable));
     let len = len as ffi::Py_ssize_t;
     // SAFETY: as the caller promises; the call takes its own reference to the owner.
-    let r = unsafe { ffi::PyBuffer_FillInfo(view, owner.as_ptr(), at.cast(), len, readonly, flags) };
+    let r =
+        unsafe { ffi::PyBuffer_FillInfo(view, owner.as_ptr(), at.cast(), len, readonly, flags) };
     if r == 0 { Ok(()) } else { Err(PyErr::fetch(py)) }
 }
 

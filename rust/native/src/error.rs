@@ -75,6 +75,7 @@ fn simple(py: Python<'_>, function: &str) -> PyResult<PyErr> {
 
 /// A [`BorrowError`] of the package with this text.
 pub(crate) fn borrow_error(py: Python<'_>, text: &str) -> PyErr {
-    let made = py.import("secretmem.exceptions").and_then(|m| m.getattr("BorrowError")?.call1((text,)));
+    let made =
+        py.import("secretmem.exceptions").and_then(|m| m.getattr("BorrowError")?.call1((text,)));
     made.map_or_else(|lookup| lookup, PyErr::from_value)
 }

@@ -22,8 +22,8 @@ mod _native {
     use super::area::AreaBase;
     #[pymodule_export]
     use super::process::{
-        build_info, disable_speculation, dumpable, memfd_secret, probe, seccomp_active, secure_exec,
-        set_dumpable, set_no_new_privs, settings, start, started, stats, trim,
+        build_info, disable_speculation, dumpable, memfd_secret, probe, seccomp_active,
+        secure_exec, set_dumpable, set_no_new_privs, settings, start, started, stats, trim,
     };
     #[cfg(feature = "fault")]
     #[pymodule_export]

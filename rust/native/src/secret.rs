@@ -131,6 +131,7 @@ impl SecretBase {
     #[classmethod]
     #[pyo3(signature = (fd, *, line, strip, max_size, name=None, inherit=None, isolated=false, flush=false))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of one constructor")]
+    #[allow(clippy::fn_params_excessive_bools, reason = "as above")]
     fn _read<'py>(
         cls: &Bound<'py, PyType>,
         fd: i32,
@@ -199,18 +200,17 @@ impl SecretBase {
     }
 
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<bool> {
+        if !matches!(op, CompareOp::Eq | CompareOp::Ne) {
+            return Err(PyTypeError::new_err("secrets have no order"));
+        }
         let same = match other.cast::<Self>() {
-            Ok(other) if matches!(op, CompareOp::Eq | CompareOp::Ne) => {
-                self.secret.equals(&other.get().secret).map_err(Failure)?
-            }
-            Ok(_) => return Err(PyTypeError::new_err("secrets have no order")),
+            Ok(other) => self.secret.equals(&other.get().secret).map_err(Failure)?,
             Err(_) if buffer::is_text_or_bytes(other) => {
                 return Err(PyTypeError::new_err(
                     "a Secret is not compared with bytes or str: use secret.matches(candidate)",
                 ));
             }
-            Err(_) if matches!(op, CompareOp::Eq | CompareOp::Ne) => false,
-            Err(_) => return Err(PyTypeError::new_err("secrets have no order")),
+            Err(_) => false,
         };
         Ok(same == matches!(op, CompareOp::Eq))
     }

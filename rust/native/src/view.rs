@@ -75,14 +75,11 @@ impl View {
 impl View {
     fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
-        let mut state = this.state();
-        if state.entered {
+        if core::mem::replace(&mut this.state().entered, true) {
             return Err(PyRuntimeError::new_err("a view is entered once; call reveal() again"));
         }
         let window = this.secret.get().secret.view(this.writable).map_err(Failure)?;
-        state.window = Some(window);
-        state.entered = true;
-        drop(state);
+        this.state().window = Some(window);
         let memoryview = match buffer::memoryview(slf.as_any()) {
             Ok(memoryview) => memoryview,
             Err(e) => {
@@ -104,11 +101,9 @@ impl View {
         let (this, py) = (slf.get(), slf.py());
         let memoryview = this.state().memoryview.take();
         if let Some(memoryview) = memoryview {
-            let released = memoryview.bind(py).call_method0("release");
-            if let Err(e) = released {
-                if !e.is_instance_of::<PyBufferError>(py) {
-                    return Err(e);
-                }
+            match memoryview.bind(py).call_method0("release") {
+                Err(e) if !e.is_instance_of::<PyBufferError>(py) => return Err(e),
+                _ => {}
             }
         }
         let clean = exception.is_none();
@@ -123,7 +118,7 @@ impl View {
     }
 
     unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
+        slf: &Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
@@ -135,7 +130,7 @@ impl View {
         };
         let (at, len, writable) = (window.address(), window.size(), window.writable());
         // SAFETY: the interpreter's own request; the window lives while `exports` is above 0.
-        unsafe { buffer::fill(view, slf.clone().into_any(), at, len, writable, flags) }?;
+        unsafe { buffer::fill(view, slf.as_any(), at, len, writable, flags) }?;
         state.exports += 1;
         Ok(())
     }
@@ -153,10 +148,9 @@ impl View {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // A collection runs while no other code of this thread holds the lock.
-        if let Ok(state) = self.state.try_lock() {
-            if let Some(memoryview) = &state.memoryview {
-                visit.call(memoryview)?;
-            }
+        let state = self.state.try_lock();
+        if let Some(memoryview) = state.ok().as_ref().and_then(|s| s.memoryview.as_ref()) {
+            visit.call(memoryview)?;
         }
         visit.call(&self.secret)
     }

@@ -47,7 +47,7 @@ thread_local! {
 }
 
 /// Whether the calling code is inside.
-#[inline(always)]
+#[inline]
 pub(crate) fn inside() -> bool {
     stacks::inside()
 }

@@ -28,7 +28,7 @@ const RESERVATION: usize = MOST * STRIDE + PAGE;
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether the calling code runs on a secret stack.
-#[inline(always)]
+#[inline]
 pub(crate) fn inside() -> bool {
     let base = BASE.load(Relaxed);
     base != 0 && crate::asm::stack_pointer().wrapping_sub(base) < RESERVATION

@@ -1,5 +1,10 @@
 //! The only file that makes system calls. Rust because it is the kernel border.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the list of disallowed methods is what only this file may call"
+)]
+
 use super::{Advice, AltStack, Errno, Fd, FileInfo, KResult, Kernel, PAGE, Prot};
 use core::ffi::{c_int, c_uint, c_void};
 use core::ptr;
@@ -162,11 +167,8 @@ impl Kernel for Linux {
 
     unsafe fn sigaltstack(&self, new: Option<AltStack>) -> KResult<AltStack> {
         let mut old = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: 0, ss_size: 0 };
-        let new = new.map(|s| libc::stack_t {
-            ss_sp: s.base.cast(),
-            ss_flags: s.flags,
-            ss_size: s.size,
-        });
+        let new =
+            new.map(|s| libc::stack_t { ss_sp: s.base.cast(), ss_flags: s.flags, ss_size: s.size });
         let new = new.as_ref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: both pointers are null or to live structures; the caller keeps the stack alive.
         check(unsafe { libc::sigaltstack(new, &raw mut old) })?;
@@ -204,18 +206,19 @@ pub fn atfork(
     }
 }
 
-/// One ordinary page that a forked child finds zeroed: MADV_WIPEONFORK.
+/// A word on an ordinary page of its own that a forked child finds zeroed: MADV_WIPEONFORK.
 ///
 /// # Errors
 /// The errno of mmap(2) or madvise(2).
-pub fn wipe_on_fork_page() -> KResult<*mut u8> {
+pub fn wipe_on_fork_word() -> KResult<*mut u32> {
     let prot = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: a fresh mapping at an address of the kernel's choice.
-    let page = check_map(unsafe { libc::mmap(ptr::null_mut(), PAGE, prot, flags, -1, 0) })?;
+    let page = unsafe { libc::mmap(ptr::null_mut(), PAGE, prot, flags, -1, 0) };
+    check_map(page)?;
     // SAFETY: the page is ours and holds nothing yet.
-    check(unsafe { libc::madvise(page.cast(), PAGE, libc::MADV_WIPEONFORK) })?;
-    Ok(page)
+    check(unsafe { libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) })?;
+    Ok(page.cast())
 }
 
 /// Sets or clears the dumpable attribute of the process. `PR_SET_DUMPABLE`, prctl(2).

@@ -6,10 +6,10 @@
 
 use core::ffi::c_int;
 
-#[cfg(any(test, feature = "fault"))]
-pub mod fault;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(any(test, feature = "fault"))]
+pub mod fault;
 pub mod linux;
 
 /// An errno value, as in errno(3).
@@ -64,6 +64,7 @@ pub struct AltStack {
 
 /// The system calls of this crate. Addresses are page aligned, lengths are whole pages
 /// unless stated.
+#[allow(clippy::missing_errors_doc, reason = "a failure is always the call's errno")]
 pub trait Kernel: Sync + core::fmt::Debug {
     /// memfd_secret(2). ENOSYS, EPERM, EMFILE, ENFILE, ENOMEM, EINVAL.
     fn memfd_secret(&self, flags: u32) -> KResult<Fd>;

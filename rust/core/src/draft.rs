@@ -1,0 +1,92 @@
+//! A slot on its way to becoming a secret. Rust because secret bytes are put into it.
+
+use crate::arena::Slot;
+use crate::asm;
+use crate::error::{Error, Result};
+use crate::runtime::{self, Runtime, epoch};
+use crate::secret::{Options, Secret};
+
+/// A claimed, zeroed slot on its way to becoming a secret. Wiped if it does not.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    runtime: &'static Runtime,
+    slot: Option<Slot>,
+    len: usize,
+    options: Options,
+    epoch: u32,
+}
+
+impl Draft {
+    /// All zero.
+    pub(crate) fn new(len: usize, options: Options) -> Result<Self> {
+        Ok(Self::filled(len, options, |_| ())?.0)
+    }
+
+    /// Gives the open slot to `fill` on the way.
+    pub(crate) fn filled<R>(
+        len: usize,
+        options: Options,
+        fill: impl FnOnce(*mut u8) -> R,
+    ) -> Result<(Self, R)> {
+        let runtime = runtime::get()?;
+        let arena = runtime.arena(options.inherit);
+        let (slot, filled) = arena.alloc(len, options.isolated, fill)?;
+        let draft = Self { runtime, slot: Some(slot), len, options, epoch: epoch() };
+        Ok((draft, filled))
+    }
+
+    pub(crate) fn runtime(&self) -> &'static Runtime {
+        self.runtime
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.options
+    }
+
+    /// Opens the gate and gives the address to `fill`.
+    pub(crate) fn with<R>(&self, fill: impl FnOnce(*mut u8) -> R) -> Result<R> {
+        let slot = self.slot.as_ref().ok_or(Error::Closed)?;
+        let _open = slot.body().open()?;
+        Ok(fill(slot.payload))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Secret> {
+        let slot = self.slot.take().ok_or(Error::Closed)?;
+        Ok(Secret::of(slot, self.len, self.options, self.epoch))
+    }
+
+    /// The secret is the first `len` bytes.
+    pub(crate) fn finish_at(self, len: usize) -> Result<Secret> {
+        if len == self.len {
+            return self.finish();
+        }
+        self.moved_to(len)?.finish()
+    }
+
+    /// A draft of another length with the same first bytes; this one is wiped.
+    pub(crate) fn moved_to(self, len: usize) -> Result<Self> {
+        let new = Self::new(len, self.options)?;
+        let common = len.min(self.len);
+        self.with(|from| {
+            // SAFETY: both slots hold `common` bytes, both gates are open, the slots are distinct.
+            new.with(|to| unsafe { asm::copy(to, from, common) })
+        })??;
+        Ok(new)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // In a forked child the slot is the parent's to wipe.
+        let mine = self.slot.take().filter(|_| self.epoch == epoch());
+        if let Some(slot) = mine {
+            // A failure leaves the slot closed and counted.
+            let arena = self.runtime.arena(self.options.inherit);
+            let _ = arena.free(slot, self.len, self.options.flush);
+        }
+    }
+}
