@@ -94,7 +94,8 @@ def trim() -> int:
     """
     from secretmem import _policy
 
-    return _policy.bind().trim()  # type: ignore[attr-defined,no-any-return]  # _native or its stand-in
+    freed: int = _policy.bind().trim()
+    return freed
 
 
 def __getattr__(name: str) -> object:

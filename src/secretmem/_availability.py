@@ -16,6 +16,7 @@ reason              meaning
 ``not-built``       the kernel was built without CONFIG_SECRETMEM
 ``switch-off``      ``secretmem.enable`` is off (the default before 6.5)
 ``direct-map``      arm64: the kernel cannot change its direct map by page
+``page-size``       pages are not 4096 bytes, which this package needs
 ``seccomp``         a seccomp filter refuses the call (EPERM or ENOSYS)
 ``seccomp-kill``    a seccomp filter kills for the call (SIGSYS)
 ``lsm``             a security module refuses the file (EACCES, EPERM)
@@ -133,6 +134,14 @@ _CAUSES = {
         (
             "Remove `rodata=off` or `rodata=on` from the kernel command line, "
             "or boot with `rodata=full` (CONFIG_RODATA_FULL_DEFAULT_ENABLED)."
+        ),
+    ),
+    "page-size": (
+        "this kernel's pages are not 4096 bytes, which secretmem needs",
+        (
+            "Use a kernel with 4 KiB pages: on arm64 one built with "
+            "CONFIG_ARM64_4K_PAGES=y (Fedora and RHEL: the package kernel, "
+            "not kernel-64k)."
         ),
     ),
     "seccomp": (
@@ -279,7 +288,7 @@ def explain(errno: int | str, facts: Facts | None = None) -> UnavailableError:
     Build the error for a memfd_secret(2) that failed with ``errno``.
 
     ``errno`` is the number or its name, or one of the words "SIGSYS" (the
-    probe was killed) and "native-missing".  The error is returned, not
+    probe was killed), "page-size" and "native-missing".  The error is returned, not
     raised; ``reason`` is a word of the table above and ``remedy`` says what
     to do, with the exact option or line.
     """
@@ -311,6 +320,7 @@ def diagnose(name: str, facts: Facts) -> str:
         return "lsm" if facts.filtered() is False else "seccomp"
     plain = {
         "native-missing": "native-missing",
+        "page-size": "page-size",
         "SIGSYS": "seccomp-kill",
         "EACCES": "lsm",
         "EMFILE": "descriptors",

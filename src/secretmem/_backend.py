@@ -9,11 +9,16 @@ from __future__ import annotations
 from secretmem.exceptions import ConfigurationError
 
 
-_chosen: object = None
-_loaded: object = None
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Any: the compiled module, or one of the same surface.
+_chosen: Any = None
+_loaded: Any = None
 
 
-def select(module: object) -> None:
+def select(module: Any) -> None:  # noqa: ANN401 - as above
     """
     Let ``module`` stand where ``secretmem._native`` stands.
 
@@ -28,7 +33,7 @@ def select(module: object) -> None:
     _chosen = module
 
 
-def load() -> object:
+def load() -> Any:  # noqa: ANN401 - as above
     """Return the module that does the work, from now on for good."""
     global _loaded  # noqa: PLW0603 - one choice per process
     if _loaded is None:
@@ -36,7 +41,7 @@ def load() -> object:
     return _loaded
 
 
-def _native_or_missing() -> object:
+def _native_or_missing() -> Any:  # noqa: ANN401 - as above
     try:
         from secretmem import _native
     except ImportError:

@@ -76,8 +76,10 @@ def _try(
         import errno
 
         word = errno.errorcode.get(error.errno or 0, str(error.errno))
-        return Setting(name, False, effect, breaks, word)
-    return Setting(name, True, effect, breaks)
+        return Setting(
+            name, done=False, effect=effect, breaks=breaks, error=word
+        )
+    return Setting(name, done=True, effect=effect, breaks=breaks)
 
 
 def _no_core_files() -> None:
@@ -89,35 +91,57 @@ def _no_core_files() -> None:
         raise OSError(1, str(error)) from None
 
 
-_UNDUMPABLE = (
+def _undumpable() -> None:
+    _native.set_dumpable(False)
+
+
+def _no_new_privs() -> None:
+    _native.set_no_new_privs()
+
+
+def _no_store_bypass() -> None:
+    _native.disable_speculation(_STORE_BYPASS)
+
+
+def _no_branch_speculation() -> None:
+    _native.disable_speculation(_INDIRECT_BRANCH)
+
+
+_Wish = tuple[str, "Callable[[], None]", str, str]
+
+_UNDUMPABLE: _Wish = (
     "undumpable",
-    lambda: _native.set_dumpable(False),  # noqa: FBT003 - as the call has it
-    "processes of the same user cannot attach, read /proc/PID/mem, sample by "
-    "perf or take descriptors",
-    "gdb, strace, py-spy and gcore without privilege; core files; "
-    "/proc/self files belong to root",
+    _undumpable,
+    (
+        "processes of the same user cannot attach, read /proc/PID/mem, "
+        "sample by perf or take descriptors"
+    ),
+    (
+        "gdb, strace, py-spy and gcore without privilege; core files; "
+        "/proc/self files belong to root"
+    ),
 )
-_NO_CORE = (
+_NO_CORE: _Wish = (
     "no_core",
     _no_core_files,
     "no core files, in which registers would be written",
     "post-mortem debugging; the hard limit cannot be raised again",
 )
-_NO_NEW_PRIVS = (
+_NO_NEW_PRIVS: _Wish = (
     "no_new_privs",
-    lambda: _native.set_no_new_privs(),
+    _no_new_privs,
     "execve(2) gives no privileges",
     "sudo, ping and other set-uid programs in children",
 )
-_STORES = (
+_STORES: _Wish = (
     "speculation_store_bypass",
-    lambda: _native.disable_speculation(_STORE_BYPASS),
+    _no_store_bypass,
     "no speculative store bypass in this thread",
     "speed, a few percent",
 )
-_BRANCHES = (
+_BRANCHES: _Wish = (
     "speculation_indirect_branch",
-    lambda: _native.disable_speculation(_INDIRECT_BRANCH),
+    _no_branch_speculation,
     "no indirect branch speculation across processes in this thread",
     "speed, a few percent",
 )

@@ -28,7 +28,11 @@ class SecretBase(metaclass=_Refusing):
 
     __slots__ = ()
 
-    random = from_bytes = _read = _from_env = classmethod(_refuse)
+    @classmethod
+    def _make(cls, *_args: object, **_options: object) -> NoReturn:
+        _refuse()
+
+    random = from_bytes = _read = _from_env = _make
 
 
 class AreaBase(metaclass=_Refusing):
@@ -37,11 +41,18 @@ class AreaBase(metaclass=_Refusing):
     __slots__ = ()
 
 
-start = stats = probe = memfd_secret = _refuse
+start = stats = probe = memfd_secret = build_info = _refuse
+dumpable = set_dumpable = set_no_new_privs = disable_speculation = _refuse
+seccomp_active = _refuse
 
 
 def settings(backend: str, *, allow_pku: bool, inherit: bool) -> None:
     """Accept any choice: the first use refuses."""
+
+
+def trim() -> int:
+    """Give nothing back: there is nothing."""
+    return 0
 
 
 def started() -> bool:

@@ -17,7 +17,8 @@ from secretmem.exceptions import ConfigurationError, DegradedWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Literal
+    from types import FrameType
+    from typing import Any, Final, Literal
 
     Backend = Literal["memfd_secret", "mlock", "fake"]
     Fork = Literal["private", "inherit"]
@@ -103,7 +104,7 @@ def configure(
         now.strict_format = bool(strict_format)
 
 
-def bind() -> object:
+def bind() -> Any:  # noqa: ANN401 - the compiled module, or one like it
     """
     Return the module that does the work, set up by policy and environment.
 
@@ -131,8 +132,7 @@ def _apply(backend: str, fork: str, gate: str) -> None:
         from secretmem.testing import fake_native
 
         _backend.select(fake_native)
-    module = _backend.load() if backend != "fake" else fake_native
-    module.settings(  # type: ignore[attr-defined]  # _native or its stand-in
+    _backend.load().settings(
         "memfd_secret" if backend == "fake" else backend,
         allow_pku=gate == "auto",
         inherit=fork == "inherit",
@@ -160,11 +160,10 @@ def _warn(backend: str) -> None:
 
 def _caller_depth() -> int:
     """Point the warning at the first frame outside of this package."""
-    depth, frame = 1, sys._getframe(1)  # noqa: SLF001 - as logging does
-    while frame is not None:
-        if not frame.f_globals.get("__name__", "").startswith("secretmem."):
-            return depth
-        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]  # the loop ends
+    depth = 0
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - as logging does
+    while frame and frame.f_globals.get("__package__") == "secretmem":
+        depth, frame = depth + 1, frame.f_back
     return depth
 
 

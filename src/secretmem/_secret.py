@@ -155,7 +155,13 @@ class Secret(_native.SecretBase):
         return cls.from_file(f"{folder}/{name}", **options)
 
     @classmethod
-    def from_env(cls, name: str, *, erase: bool = True, **options: Any) -> Self:  # noqa: ANN401 - as from_fd
+    def from_env(
+        cls,
+        name: str,
+        *,
+        erase: bool = True,
+        **options: Any,  # noqa: ANN401 - label, inherit, isolated, flush
+    ) -> Self:
         """
         Take an environment variable, and erase it.
 
@@ -183,7 +189,11 @@ class Secret(_native.SecretBase):
 
     @classmethod
     def from_base64(
-        cls, data: object, *, urlsafe: bool = False, **options: Any  # noqa: ANN401 - as from_bytes
+        cls,
+        data: object,
+        *,
+        urlsafe: bool = False,
+        **options: Any,  # noqa: ANN401 - as from_bytes
     ) -> Self:
         """
         Decode base64 (RFC 4648, sections 4 and 5) inside secret memory.
@@ -198,7 +208,8 @@ class Secret(_native.SecretBase):
         Raises:
             ValueError: The text is not base64.
         """
-        return cls._decoded(data, "base64url" if urlsafe else "base64", options)
+        alphabet = "base64url" if urlsafe else "base64"
+        return cls._decoded(data, alphabet, options)
 
     @classmethod
     def from_hex(cls, data: object, **options: Any) -> Self:  # noqa: ANN401 - as from_bytes
@@ -217,11 +228,11 @@ class Secret(_native.SecretBase):
         if isinstance(data, Secret):
             if options:
                 raise TypeError("a Secret decides itself how it is kept")
-            return data._decode(encoding, name=name)  # type: ignore[return-value]  # cls is final
+            return data._decode(encoding, name=name)  # type: ignore[return-value]  # noqa: SLF001 - cls is final
         if isinstance(data, str):
             data = data.encode("ascii", "replace")
         with cls.from_bytes(data, **options) as text:  # type: ignore[arg-type]  # checked there
-            return text._decode(encoding, name=name)
+            return text._decode(encoding, name=name)  # noqa: SLF001 - our own class
 
     @classmethod
     def prompt(
@@ -258,7 +269,7 @@ class Secret(_native.SecretBase):
                 if first != second:
                     first.close()
                     raise ValueError("the two answers differ")
-        return first  # type: ignore[return-value]  # made by cls
+        return first
 
     def write_to(self, target: Descriptor) -> None:
         """
@@ -312,7 +323,7 @@ class Secret(_native.SecretBase):
     def __contains__(self, _part: object) -> NoReturn:
         raise TypeError("a Secret is not searched; use secret.reveal()")
 
-    def __hash__(self) -> NoReturn:  # type: ignore[override]  # refuses on purpose
+    def __hash__(self) -> NoReturn:
         raise TypeError(
             "a Secret has no hash, which would tell about its content; use "
             "its name or id() as the key"
