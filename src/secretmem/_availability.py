@@ -288,9 +288,9 @@ def explain(errno: int | str, facts: Facts | None = None) -> UnavailableError:
     Build the error for a memfd_secret(2) that failed with ``errno``.
 
     ``errno`` is the number or its name, or one of the words "SIGSYS" (the
-    probe was killed), "page-size" and "native-missing".  The error is returned, not
-    raised; ``reason`` is a word of the table above and ``remedy`` says what
-    to do, with the exact option or line.
+    probe was killed), "page-size" and "native-missing".  The error is
+    returned, not raised; ``reason`` is a word of the table above and
+    ``remedy`` says what to do, with the exact option or line.
     """
     facts = facts or Facts()
     name = errno if isinstance(errno, str) else _name(errno)

@@ -88,7 +88,9 @@ def limit_error(need: int, have: int | None, what: str) -> LimitError:
     found, hidden = scan(os.getuid())
     if have is None:
         have = room(kind, soft, found)
-    left = "an unknown number of" if have is None else have
+    # Per user the kernel shows no counter; what others hold is missing.
+    most = "at most " if kind == PER_USER else ""
+    left = "an unknown number of" if have is None else f"{most}{have}"
     message = (
         f"{what} needs {need} bytes of secret memory, {left} bytes are left "
         f"of RLIMIT_MEMLOCK ({_bytes(soft)}{_counted(kind)}). "
@@ -213,7 +215,7 @@ def read_holder(pid: int, place: str) -> Holder | None:
         return Holder(pid, "", 0, 0, 0)
     resident = resident_bytes(f"{place}/smaps") if mapped else 0
     descriptors = count_descriptors(f"{place}/fd")
-    return Holder(pid, _comm(place), mapped, resident, descriptors)
+    return Holder(pid, comm(place), mapped, resident, descriptors)
 
 
 def mapped_bytes(path: str) -> int:
@@ -339,9 +341,15 @@ def _pids(proc: str) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def _comm(place: str) -> str:
-    """Return the command name of the process at ``place``, or "?"."""
-    return (_read(f"{place}/comm") or "?").strip()
+def comm(place: str) -> str:
+    """
+    Return the command name of the process at ``place``, or "?".
+
+    Any user may name a process, with control characters too: those are
+    replaced, so that a message cannot steer a terminal.
+    """
+    name = (_read(f"{place}/comm") or "?").rstrip("\n")
+    return "".join(each if each.isprintable() else "?" for each in name)
 
 
 def _field(path: str, name: str) -> int | None:

@@ -164,3 +164,44 @@ def test_process_outside_of_a_unit(tmp_path: Path) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/user.slice/s1.scope\n")
     assert list(unit(System(str(tmp_path)))) == []
+
+
+def test_unit_by_its_short_name(recorded: Recorded) -> None:
+    """As systemctl takes it; other lines of the file do not matter."""
+    place = "lib/systemd/system/app.service"
+    lines = "[Service]\nExecStart=/bin/app\nLimitMEMLOCK=64K\n"
+    system = recorded("debian-6.12.117", {place: lines}, unit="app")
+    (finding,) = unit(system)
+    assert finding.what == "the systemd unit app.service admits memfd_secret"
+    assert finding.evidence == "LimitMEMLOCK=64K"
+
+
+def test_unit_that_does_not_exist(recorded: Recorded) -> None:
+    """A misspelt name is not judged as harmless."""
+    system = recorded("debian-6.12.117", unit="nothing.service")
+    (finding,) = unit(system)
+    assert finding.status == "unknown"
+    assert "/etc/systemd/system" in finding.evidence
+
+
+def test_drop_ins_of_prefix_and_of_all_services(recorded: Recorded) -> None:
+    """The nearer one hides the other of its name; long lines go on."""
+    etc = "etc/systemd/system"
+    changes = {
+        f"{etc}/app-web.service": "[Service]\n",
+        f"{etc}/service.d/10.conf": "SystemCallFilter=@basic-io\n",
+        f"{etc}/app-.service.d/10.conf": (
+            "SystemCallFilter=@system-service \\\n  memfd_secret\n"
+        ),
+        f"{etc}/service.d/20.conf": "LimitMEMLOCK=1M\n",
+        f"{etc}/service.d/notes.txt": "SystemCallFilter=~memfd_secret\n",
+    }
+    system = recorded("debian-6.12.117", changes, unit="app-web")
+    assert list(unit_files(system, "app-web.service")) == [
+        f"{etc}/app-web.service",
+        f"{etc}/app-.service.d/10.conf",
+        f"{etc}/service.d/20.conf",
+    ]
+    (finding,) = unit(system)
+    assert finding.status == "ok"
+    assert finding.evidence.endswith("memfd_secret; LimitMEMLOCK=1M")

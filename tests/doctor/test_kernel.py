@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretmem.doctor import Outcome, examine, worst
+from secretmem.doctor import Outcome, advisories, examine, worst
 
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def test_switched_on_6_1_works_and_counts_per_user(
 def test_older_6_1_still_has_the_accounting_bug(recorded: Recorded) -> None:
     """Behaviour decides, whatever a distribution backported."""
     found = examine(recorded("debian-6.1.170"))
+    version = _by_check(found, "kernel.version")[0]
+    assert "upstream 6.1.170; built by: Debian" in version.evidence
     bugs = [each for each in found if "CVE-2026-93243" in each.what]
     assert [each.status for each in bugs] == ["finding"]
     assert bugs[0].evidence.startswith("observed")
@@ -304,3 +306,39 @@ def test_gvisor_is_recognised(recorded: Recorded) -> None:
     assert "gvisor" in found[0].evidence
     sandbox = _by_check(found, "sandbox.gvisor")[0]
     assert "--runtime=runc" in sandbox.remedy
+
+
+@pytest.mark.parametrize(
+    "status, words",
+    [
+        ("Uid:\t0\t0\t0\t0\n", "RLIMIT_MEMLOCK is 8388608 bytes"),
+        ("VmLck:\t0 kB\n", "8388608 bytes of RLIMIT_MEMLOCK"),
+    ],
+)
+def test_status_that_tells_half(
+    recorded: Recorded, status: str, words: str
+) -> None:
+    """Without VmLck the room is not known, without Uid the holders."""
+    system = recorded(
+        "debian-6.12.117", {"proc/self/status": status}, regime="per-process"
+    )
+    limit = _one(system, "limits.memlock")
+    assert limit.what.startswith(words)
+
+
+def test_many_holders_are_counted(recorded: Recorded) -> None:
+    """Eight are named, the others summed up."""
+    maps = "1000-2000 rw-s 00000000 00:0e 4 /secretmem (deleted)\n"
+    changes = {
+        f"proc/{pid}/{name}": text
+        for pid in range(300, 310)
+        for name, text in (("maps", maps), ("status", "Uid:\t0\t0\t0\t0\n"))
+    }
+    limit = _one(recorded("debian-6.12.117", changes), "limits.memlock")
+    assert "4 more" in limit.evidence
+
+
+def test_table_rejects_what_is_no_version() -> None:
+    """A slip in the table is an error, not a verdict."""
+    with pytest.raises(ValueError, match="six"):
+        advisories._number("six")

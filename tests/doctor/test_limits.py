@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import mmap
+import resource
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from secretmem import _limits
 from secretmem._limits import PER_PROCESS, PER_USER, Holder
-from support import holders, trees, unprivileged
+from support import filters, holders, trees, unprivileged
 
 
 if TYPE_CHECKING:
@@ -143,11 +148,14 @@ def test_without_proc_there_is_still_an_error(tmp_path: Path) -> None:
 
 
 def _error(
-    monkeypatch: pytest.MonkeyPatch, kind: str | None, found: list[Holder]
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str | None,
+    found: list[Holder],
+    hidden: int = 2,
 ) -> str:
     monkeypatch.setattr(_limits, "regime", lambda: kind)
     monkeypatch.setattr(_limits, "soft_limit", lambda: 65536)
-    monkeypatch.setattr(_limits, "scan", lambda _uid: (found, 2))
+    monkeypatch.setattr(_limits, "scan", lambda _uid: (found, hidden))
     return str(_limits.limit_error(8192, None, "a window"))
 
 
@@ -160,6 +168,12 @@ def test_message_names_the_largest_holders(
     assert "a window needs 8192 bytes" in text
     assert f"{65536 - 7 * 4096} bytes are left" in text
     assert "pid 4 (app) 4096 bytes, 2 more; not readable: 2" in text
+
+
+def test_message_without_any_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something else of this user is locked then, or the limit is small."""
+    text = _error(monkeypatch, PER_USER, [], hidden=0)
+    assert "Held by this user: nothing seen. Close secrets" in text
 
 
 def test_message_of_a_limit_per_process(
@@ -188,6 +202,60 @@ def test_no_limit_has_no_room_to_tell() -> None:
     """Unlimited is not a number."""
     assert _limits.room(PER_USER, None, []) is None
     assert "unlimited" in _limits._bytes(None)
+
+
+def test_room_without_a_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without VmLck leaves it unknown."""
+    monkeypatch.setattr(_limits, "_field", lambda *_: None)
+    assert _limits.room(PER_PROCESS, 65536, []) is None
+
+
+@pytest.mark.parametrize("action", ["EPERM", "ENOSYS"])
+def test_regime_where_the_call_is_refused(action: str) -> None:
+    """Without the call there is no regime."""
+    code = "from secretmem import _limits; print(_limits.regime())"
+    child = subprocess.run(
+        filters.command(action, [sys.executable, "-c", code]),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert child.stdout == "None\n"
+
+
+@pytest.mark.needs_secretmem
+@pytest.mark.parametrize(
+    "number, kind",
+    [(errno.EAGAIN, PER_PROCESS), (errno.ENOMEM, None)],
+)
+def test_regime_by_the_refusal_of_a_mapping(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: str | None
+) -> None:
+    """Only one regime refuses at mmap; other errors tell nothing."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    assert _limits.regime() == kind
+
+
+@pytest.mark.needs_secretmem
+def test_regime_without_smaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the flags of the mapping it stays open."""
+    monkeypatch.setattr(_limits, "_read", lambda _: None)
+    assert _limits.regime() is None
+
+
+def test_unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No limit is None, as is a system without the limit."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
+    assert _limits.soft_limit() is None
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert _limits.soft_limit() is None
 
 
 def test_holder_shows_its_fields() -> None:

@@ -239,3 +239,12 @@ def test_wrong_option_is_a_usage_error() -> None:
         timeout=60,
     )
     assert child.returncode == 2
+
+
+def test_probe_ended_by_a_signal_without_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Real-time signals have numbers only."""
+    kill = "import os; os.kill(os.getpid(), 40)"
+    monkeypatch.setattr(probe, "_CHILD", kill)
+    assert probe.probe() == probe.Outcome("signal 40")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretmem.doctor import System, examine, worst
+from secretmem.doctor import Finding, Outcome, System, examine, worst
 from secretmem.doctor.finding import STATUSES
+from secretmem.doctor.report import as_dict, as_lines
 
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from secretmem.doctor import Finding
     from support.trees import Recorded
 
 
@@ -145,3 +145,50 @@ def test_every_finding_is_whole(recorded: Recorded) -> None:
         if each.status in {"finding", "unavailable"}:
             assert each.consequence, each
             assert each.remedy, each
+
+
+def test_pages_of_another_size(recorded: Recorded) -> None:
+    """An arm64 kernel with 64 KiB pages has the call, and we refuse."""
+    found = examine(recorded("debian-6.12.117", page_size=65536))
+    assert worst(found) == "unavailable"
+    assert "4 KiB pages" in _by_check(found, "kernel.page-size")[0].remedy
+
+
+def test_other_systems_get_one_answer(tmp_path: Path) -> None:
+    """There is nothing to examine there."""
+    system = System(str(tmp_path), outcome=Outcome("ENOSYS"))
+    system.platform = "darwin"
+    (finding,) = examine(system)
+    assert finding.status == "unavailable"
+    assert "darwin" in finding.what
+
+
+def test_report_of_a_finding_without_a_remedy(recorded: Recorded) -> None:
+    """Parts that are empty are left out of the text."""
+    system = recorded("debian-6.12.117", outcome=Outcome("unknown"))
+    finding = Finding("a.check", "note", "it is so", "seen")
+    lines = [line for _, line in as_lines(system, [finding])]
+    assert lines[1:] == [
+        "",
+        "note          it is so",
+        "              (a.check)",
+        "  evidence    seen",
+    ]
+
+
+def test_lines_keep_the_width(recorded: Recorded) -> None:
+    """Words are not broken, so that a command can be copied."""
+    system = recorded("debian-6.1.192-wrong-name")
+    found = examine(system)
+    for _, line in as_lines(system, found, 72):
+        assert len(line) <= 72 or " " not in line.strip()[12:]
+
+
+def test_json_report(recorded: Recorded) -> None:
+    """The report names kernel, machine and verdict."""
+    system = recorded("debian-6.1.192-off")
+    report = as_dict(system, examine(system))
+    assert report["status"] == "unavailable"
+    assert report["kernel"] == "6.1.0-56-amd64"
+    assert report["upstream"] == "6.1.192"
+    assert report["machine"] == "x86_64"

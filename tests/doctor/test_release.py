@@ -11,6 +11,7 @@ from secretmem.doctor.release import parse
 
 DEBIAN = (
     "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) "
+    "(gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0) "
     "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
 )
 
@@ -23,8 +24,15 @@ DEBIAN = (
         ("7.3.0-rc1", "", "", (7, 3, -1), ""),
         ("6.1.0-56-amd64", DEBIAN, "", (6, 1, 192), "Debian"),
         (
+            "6.6.20",
+            "Linux version 6.6.20 (me@x) (gcc (Debian 12.2.0-14)) #1 SMP",
+            "",
+            (6, 6, 20),
+            "",
+        ),
+        (
             "6.8.0-45-generic",
-            "Linux version 6.8.0-45-generic (buildd@x) (Ubuntu 13.2.0)",
+            "Linux version 6.8.0-45-generic (buildd@x) #45-Ubuntu SMP",
             "Ubuntu 6.8.0-45.45-generic 6.8.12\n",
             (6, 8, 12),
             "Ubuntu",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -213,3 +214,43 @@ def test_deleted_file_of_the_same_name(tmp_path: Path) -> None:
         timeout=60,
     )
     assert child.stdout == "/secretmem (deleted)\n[]\n"
+
+
+@pytest.mark.needs_network_none
+@pytest.mark.needs_tool("unshare", "mount")
+def test_without_proc_it_is_unavailable() -> None:
+    """Nothing seen must not read as nobody holds any."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    script = 'mount -t tmpfs none /proc && exec "$0" "$@"'
+    wrap = ["unshare", *user, "--mount", "sh", "-c", script]
+    # No process ids are left in /proc, so not even its listing is believed.
+    child = subprocess.run(
+        [*wrap, sys.executable, "-c", PS],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert child.returncode == 69
+    assert child.stdout == ""
+    assert child.stderr.startswith("secretmem ps: ")
+
+
+def test_watch_on_a_terminal_clears_it() -> None:
+    """Each look replaces the one before."""
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-c", PS, "--watch", "0.1", "--count", "2"],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            check=True,
+            timeout=60,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        seen = os.read(ours, 1 << 16)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert seen.count(b"\x1b[2J") == 2

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 
 from secretmem.ps import DirectMap, Hibernation, Proc, look
 from secretmem.ps.machine import direct_map, hibernation
-from secretmem.ps.report import _size
+from secretmem.ps.report import _size, _user
 from support import trees
-
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_holders_of_a_recorded_machine(tmp_path: Path) -> None:
@@ -157,7 +154,7 @@ def test_direct_map_of_a_recorded_machine(tmp_path: Path) -> None:
 
 def test_direct_map_that_is_not_shown(tmp_path: Path) -> None:
     """Only x86 prints it."""
-    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/1").mkdir(parents=True)
     report = look(Proc(str(tmp_path)))
     assert report.direct_map is None
     assert report.as_dict()["direct_map"] is None
@@ -207,3 +204,48 @@ def test_without_proc_it_fails(tmp_path: Path) -> None:
 def test_sizes_for_people(size: int | None, text: str) -> None:
     """Short, and never rounded to nothing."""
     assert _size(size) == text
+
+
+def test_odd_lines_are_passed_over(tmp_path: Path) -> None:
+    """Lines without a number are no counters; no btime, no start."""
+    files = {
+        "proc/meminfo": "DirectMap4k:  8 kB\nodd\nHuge: none\n",
+        "proc/stat": "cpu 0\n",
+        "proc/7/stat": "7 (a) S\n",
+    }
+    trees.write(tmp_path, files)
+    proc = Proc(str(tmp_path))
+    found = direct_map(proc)
+    assert found is not None
+    assert found.sizes == {"4k": 8192}
+    assert proc.started(7) is None
+
+
+def test_descriptor_of_a_deleted_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file has lost its last link; a secretmem file never does."""
+    trees.unpack("debian-6.12.117", tmp_path)
+    proc = Proc(str(tmp_path))
+    assert len(proc.descriptors(186) or []) == 1
+    unlinked = os.stat_result((0o100600, 9, 14, 0, 0, 0, 4096, 1, 1, 1))
+    monkeypatch.setattr(Path, "stat", lambda _: unlinked)
+    assert proc.descriptors(186) == []
+
+
+def test_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    """Any user may put an escape sequence into the name of a process."""
+    trees.unpack(
+        "debian-6.12.117", tmp_path, {"proc/185/comm": "\x1b[2Jroot\n"}
+    )
+    lines = list(look(Proc(str(tmp_path))).lines())
+    assert lines[1].endswith(" ?[2Jroot")
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(
+    "uid, name", [(None, "?"), (0, "root"), (4000000000, "4000000000")]
+)
+def test_users_without_a_name(uid: int | None, name: str) -> None:
+    """A container's users often have none here."""
+    assert _user(uid) == name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import time
@@ -58,15 +57,14 @@ def command(
     their number is printed.
     """
     rounds = (count or sys.maxsize) if watch else 1
-    for number in itertools.count(1):
+    for number in range(rounds):
+        if number:
+            time.sleep(watch or 0)
         try:
             _show(as_json=as_json, again=watch is not None)
         except OSError as error:
-            click.echo(f"secretmem ps: no /proc: {error.strerror}", err=True)
+            click.echo(f"secretmem ps: /proc: {error.strerror}", err=True)
             ctx.exit(_UNAVAILABLE)
-        if number >= rounds:
-            return
-        time.sleep(watch or 0)
 
 
 def _show(*, as_json: bool, again: bool) -> None:

@@ -27,6 +27,8 @@ _WRONG_NAME = "secretmem_enable"
 
 _CONFIG = "CONFIG_SECRETMEM"
 
+_PAGE = 4096
+
 
 def call(system: System) -> Iterator[Finding]:
     """Report whether a page of secret memory can be had at all."""
@@ -164,6 +166,21 @@ def architecture(system: System) -> Iterator[Finding]:
         )
 
 
+def page_size(system: System) -> Iterator[Finding]:
+    """Report pages of a size that secretmem is not written for."""
+    size = system.page_size
+    if size is not None and size != _PAGE:
+        yield Finding(
+            "kernel.page-size",
+            "unavailable",
+            f"this kernel's pages are {size} bytes",
+            f"sysconf(SC_PAGE_SIZE): {size}",
+            f"secretmem works with pages of {_PAGE} bytes only and raises "
+            "UnavailableError.",
+            remedy_for("page-size"),
+        )
+
+
 def _unavailable(system: System, result: str) -> Finding:
     """Explain a call that failed."""
     error = explain(result, system)
@@ -254,4 +271,4 @@ def _refuses_large_blocks(system: System) -> bool:
     return number is not None and judge(DIRECT_MAP, number) == "fixed"
 
 
-CHECKS = (call, version, config, switch, architecture)
+CHECKS = (call, version, config, switch, architecture, page_size)

@@ -12,7 +12,7 @@ Version = tuple[int, int, int]
 _CANDIDATE = -1
 
 _NUMBER = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
-_DEBIAN = re.compile(r"Debian (\d+\.\d+\.\d+)-")
+_DEBIAN = re.compile(r"\bDebian (\d+\.\d+\.\d+)-")
 _UBUNTU = re.compile(r"^Ubuntu \S+ (\d+\.\d+\.\d+)", re.MULTILINE)
 
 # Part of the release string or of /proc/version, and the builder's name.
@@ -68,9 +68,12 @@ def parse(release: str, version: str = "", signature: str = "") -> Release:
     "6.1.0-56-amd64" hides the upstream one) and ``signature`` is
     /proc/version_signature (Ubuntu's, for the same reason).
     """
-    hidden = _DEBIAN.search(version) or _UBUNTU.search(signature)
+    # Before the build number stand the compiler and its own version, which
+    # is the distribution's also where the kernel is not.
+    banner = version.partition("#")[2]
+    hidden = _DEBIAN.search(banner) or _UBUNTU.search(signature)
     number = number_of(hidden[1] if hidden else release)
-    return Release(release, number, _builder(release, version + signature))
+    return Release(release, number, _builder(release, banner + signature))
 
 
 def number_of(text: str) -> Version | None:

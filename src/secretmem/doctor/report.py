@@ -50,7 +50,10 @@ def as_lines(
     for finding in findings:
         if finding.status != "ok":
             yield "", ""
-        yield finding.status, f"{finding.status:<{_LABEL}}{finding.what}"
+        first, *others = _wrap(finding.status, finding.what, width)
+        yield finding.status, first
+        for line in others:
+            yield "", line
         if finding.status != "ok":
             yield from _details(finding, width)
 
@@ -59,16 +62,18 @@ def _details(finding: Finding, width: int) -> Iterator[tuple[str, str]]:
     """Yield the parts of one finding, indented below it."""
     yield "", f"{'':{_LABEL}}({finding.check})"
     for part in _PARTS:
-        text = getattr(finding, part)
-        if text:
-            start = f"  {part:<{_LABEL - 2}}"
-            for line in textwrap.wrap(
-                text,
-                width,
-                initial_indent=start,
-                subsequent_indent=" " * _LABEL,
-                # A command must be copied as it is printed.
-                break_long_words=False,
-                break_on_hyphens=False,
-            ):
-                yield "", line
+        for line in _wrap(f"  {part}", getattr(finding, part), width):
+            yield "", line
+
+
+def _wrap(label: str, text: str, width: int) -> list[str]:
+    """Return ``text`` beside ``label``; nothing for no text."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=f"{label:<{_LABEL}}",
+        subsequent_indent=" " * _LABEL,
+        # A command must be copied as it is printed.
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -32,8 +32,8 @@ class System(Facts):
 
     ``outcome`` is that of the probe, ``regime`` how RLIMIT_MEMLOCK counts,
     ``dumpable`` the value of PR_GET_DUMPABLE.  For a recorded tree each is
-    unknown unless given.  ``unit`` is the systemd unit to judge, that of
-    this process unless given.
+    unknown unless given, and so is ``page_size`` (bytes).  ``unit`` is the
+    systemd unit to judge, that of this process unless given.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class System(Facts):
         dumpable: int | None = None,
         environ: dict[str, str] | None = None,
         unit: str | None = None,
+        page_size: int | None = None,
     ) -> None:
         """Look at the tree below ``root``; "/" is the running machine."""
         platform = sys.platform if root == "/" else "linux"
@@ -59,6 +60,9 @@ class System(Facts):
             environ = dict(os.environ) if self._live else {}
         self.environ = environ
         self.unit = unit
+        if page_size is None and self._live:
+            page_size = os.sysconf("SC_PAGE_SIZE")
+        self.page_size = page_size
 
     @cached_property
     def outcome(self) -> Outcome:

@@ -69,6 +69,15 @@ def unit(system: System) -> Iterator[Finding]:
     name = unit_name(system)
     if name is None:
         return
+    if system.unit and not any(unit_files(system, name)):
+        yield Finding(
+            "sandbox.unit",
+            "unknown",
+            f"no file of the systemd unit {name} was found",
+            "looked in /" + ", /".join(_PLACES),
+            remedy="`systemctl cat NAME` shows where its files are.",
+        )
+        return
     lines = list(settings(system, name))
     calls = Filter()
     for key, value in lines:
@@ -89,7 +98,8 @@ def unit(system: System) -> Iterator[Finding]:
 def unit_name(system: System) -> str | None:
     """Return the unit asked for, or that of this process's control group."""
     if system.unit:
-        return system.unit
+        name = system.unit
+        return name if "." in name else f"{name}.service"
     for line in (system.read("proc/self/cgroup") or "").splitlines():
         last = line.rpartition("/")[2]
         if last.endswith(".service"):
@@ -101,24 +111,36 @@ def settings(system: System, name: str) -> Iterator[tuple[str, str]]:
     """Yield the settings of unit ``name`` that matter here, in file order."""
     wanted = {"SystemCallFilter", "SystemCallErrorNumber", "LimitMEMLOCK"}
     for path in unit_files(system, name):
-        for line in (system.read(path) or "").splitlines():
+        text = (system.read(path) or "").replace("\\\n", " ")
+        for line in text.splitlines():
             key, _, value = line.partition("=")
             if key.strip() in wanted:
                 yield key.strip(), value.strip()
 
 
 def unit_files(system: System, name: str) -> Iterator[str]:
-    """Yield the file of unit ``name`` and then its drop-ins, by name."""
+    """
+    Yield the file of unit ``name`` and then its drop-ins, by name.
+
+    Drop-ins of the same name hide each other: those of the unit come before
+    those of its template, of its prefixes ("app-.service.d" for
+    app-web.service) and of all services (systemd.unit(5)).
+    """
     names = [name]
     if "@" in name:
         start, _, _ = name.partition("@")
         names.append(f"{start}@.service")
     files = [f"{place}/{each}" for each in names for place in _PLACES]
     yield from [path for path in files if system.exists(path)][:1]
+    parts = name.removesuffix(".service").split("-")
+    names.extend(
+        f"{'-'.join(parts[:count])}-.service"
+        for count in range(len(parts) - 1, 0, -1)
+    )
     drops = {
         drop: f"{place}/{each}.d/{drop}"
+        for each in reversed([*names, "service"])
         for place in reversed(_PLACES)
-        for each in reversed(names)
         for drop in system.names(f"{place}/{each}.d")
         if drop.endswith(".conf")
     }

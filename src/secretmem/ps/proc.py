@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secretmem._limits import FILE_NAME
+from secretmem._limits import FILE_NAME, comm
 
 
 if TYPE_CHECKING:
@@ -54,9 +55,20 @@ class Proc:
         self._root = Path(root)
 
     def pids(self) -> list[int]:
-        """Return the ids of all processes; OSError without a /proc."""
-        names = [entry.name for entry in (self._root / "proc").iterdir()]
-        return sorted(int(name) for name in names if name.isdigit())
+        """
+        Return the ids of all processes.
+
+        Raises OSError without a /proc, also where it is an empty directory:
+        the reader itself would have to be in it.
+        """
+        place = self._root / "proc"
+        names = [entry.name for entry in place.iterdir()]
+        found = sorted(int(name) for name in names if name.isdigit())
+        if not found:
+            raise FileNotFoundError(
+                errno.ENOENT, "no process is listed", os.fspath(place)
+            )
+        return found
 
     def read(self, path: str) -> str | None:
         """Return the text of ``path`` below the root, None if unreadable."""
@@ -67,7 +79,7 @@ class Proc:
 
     def comm(self, pid: int) -> str:
         """Return the command name of ``pid``."""
-        return (self.read(f"proc/{pid}/comm") or "?").strip()
+        return comm(os.fspath(self._root / f"proc/{pid}"))
 
     def uid(self, pid: int) -> int | None:
         """Return the real uid of ``pid``; None when it ended."""
