@@ -32,6 +32,11 @@ pub enum Error {
     Forked,
     /// The runtime was configured already, with another choice.
     Configured,
+    /// More bytes than one secret may have.
+    Size {
+        /// The limit in bytes.
+        max: usize,
+    },
     /// The input is longer than the size that the caller allows.
     TooLarge {
         /// The limit in bytes.

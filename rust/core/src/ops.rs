@@ -168,8 +168,7 @@ impl Secret {
     /// As [`Secret::duplicate`].
     pub fn concat(&self, other: &Self, options: Options) -> Result<Self> {
         let (a, b) = (self.pin()?, other.pin()?);
-        let len = self.size().checked_add(other.size());
-        let len = len.ok_or(Error::Limit { need: self.size(), what: "arena" })?;
+        let len = self.size().saturating_add(other.size());
         let draft = Draft::new(len, options)?;
         draft.with(|to| {
             // SAFETY: the first part of the draft is as long as the slot; all are open.

@@ -50,6 +50,9 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             let text = text.split(" (os error").next().unwrap_or_default().to_owned();
             return Ok(PyOSError::new_err((errno, format!("{call}: {text}"))));
         }
+        Error::Size { max } => {
+            return Ok(PyValueError::new_err(format!("a Secret holds at most {max} bytes")));
+        }
         Error::TooLarge { max } => {
             return Ok(PyValueError::new_err(format!(
                 "the source holds more than max_size = {max} bytes; pass a larger max_size"

@@ -89,12 +89,14 @@ impl SecretBase {
     #[pyo3(signature = (size, *, name=None, inherit=None, isolated=false, flush=false))]
     fn random<'py>(
         cls: &Bound<'py, PyType>,
-        size: usize,
+        size: isize,
         name: Option<Bound<'py, PyString>>,
         inherit: Option<bool>,
         isolated: bool,
         flush: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let size =
+            usize::try_from(size).map_err(|_| PyValueError::new_err("a size is not negative"))?;
         let secret = Secret::random(size, options(inherit, isolated, flush)).map_err(Failure)?;
         make(cls, secret, name)
     }
@@ -199,7 +201,8 @@ impl SecretBase {
         self.secret.size() > 0
     }
 
-    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<bool> {
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
         if !matches!(op, CompareOp::Eq | CompareOp::Ne) {
             return Err(PyTypeError::new_err("secrets have no order"));
         }
@@ -210,9 +213,10 @@ impl SecretBase {
                     "a Secret is not compared with bytes or str: use secret.matches(candidate)",
                 ));
             }
-            Err(_) => false,
+            Err(_) => return Ok(py.NotImplemented()),
         };
-        Ok(same == matches!(op, CompareOp::Eq))
+        let verdict = same == matches!(op, CompareOp::Eq);
+        Ok(verdict.into_pyobject(py)?.to_owned().into_any().unbind())
     }
 
     /// Whether the secret holds these bytes (a str is taken as UTF-8), compared in constant time.
@@ -220,7 +224,10 @@ impl SecretBase {
     fn matches(&self, candidate: &Bound<'_, PyAny>) -> PyResult<bool> {
         let matches = match candidate.cast::<PyString>() {
             Ok(text) => {
-                let bytes = text.encode_utf8()?;
+                // The codec's own error would hold the candidate.
+                let bytes = text.encode_utf8().map_err(|_| {
+                    PyValueError::new_err("the candidate is not text that UTF-8 can encode")
+                })?;
                 self.secret.matches(bytes.as_bytes())
             }
             Err(_) => buffer::with_bytes(candidate, |bytes| self.secret.matches(bytes))?,

@@ -14,6 +14,8 @@ mod area;
 mod fork;
 mod growth;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use area::Area;
 pub(crate) use slot::Slot;
@@ -36,6 +38,10 @@ use core::sync::atomic::{
 use growth::{State, list};
 use slot::{GENERATION, Place, start_of};
 
+/// Bytes of the largest secret. Its pages are never swapped nor reclaimed, and where no limit
+/// holds (root on kernels before the per-user accounting) too many of them end in the
+/// out-of-memory killer.
+const MOST_BYTES: usize = 256 << 20;
 /// Bytes of the canary behind each payload.
 const CANARY: usize = 8;
 /// Pages of the largest area: 1 MiB.
@@ -135,8 +141,10 @@ impl Arena {
         isolated: bool,
         fill: impl FnOnce(*mut u8) -> R,
     ) -> Result<(Slot, R)> {
-        let whole = len.checked_add(self.header() + CANARY);
-        let whole = whole.ok_or(Error::Limit { need: len, what: "arena" })?;
+        if len > MOST_BYTES {
+            return Err(Error::Size { max: MOST_BYTES });
+        }
+        let whole = self.header() + len + CANARY;
         let place = if isolated || whole > self.most_pages() / 2 * PAGE {
             self.alloc_own(whole)?
         } else if let Some(class) = class_of(whole) {

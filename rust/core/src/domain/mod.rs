@@ -11,6 +11,8 @@
 //! place beside this file.
 
 pub(crate) mod stacks;
+#[cfg(test)]
+mod tests;
 mod tramp;
 
 use crate::error::{Error, Result};

@@ -1,0 +1,146 @@
+//! The domain on the real kernel: what is left after an operation, and what a signal finds.
+
+use super::stacks::STACK;
+use super::*;
+use crate::runtime;
+use core::sync::atomic::AtomicUsize;
+use std::panic::panic_any;
+
+/// No other test may take a stack while one looks at them.
+static ALONE: crate::sync::Spin<()> = crate::sync::Spin::new(());
+
+const MARK: [u8; 16] = *b"stack-mark-01234";
+
+fn stack_bytes(stack: Stack) -> Vec<u8> {
+    // SAFETY: stacks are mapped for ever and readable by design.
+    unsafe { core::slice::from_raw_parts(stack.low(), STACK) }.to_vec()
+}
+
+/// The stack that the next entry will use.
+fn next_stack(runtime: &Runtime) -> Stack {
+    let stack = runtime.stacks.claim().expect("stack");
+    runtime.stacks.give_back(stack);
+    stack
+}
+
+#[test]
+fn an_operation_runs_inside_and_leaves_its_stack_zeroed() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let stack = next_stack(runtime);
+    assert!(!inside());
+    let was_inside = run(runtime, || {
+        let local = std::hint::black_box([MARK; 40]);
+        inside() && local[39] == MARK
+    });
+    assert_eq!(was_inside, Ok(true));
+    assert!(stack_bytes(stack).iter().all(|b| *b == 0));
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[test]
+fn an_operation_leaves_no_vector_register_behind() {
+    use core::arch::asm;
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let filled = run(runtime, || {
+        // SAFETY: SSE2 is baseline; the register is declared.
+        unsafe {
+            asm!("movdqu xmm15, [{m}]", "movdqu xmm9, [{m}]", m = in(reg) MARK.as_ptr(),
+                 out("xmm15") _, out("xmm9") _);
+        }
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has AVX-512F; the register is declared.
+            unsafe {
+                asm!("vbroadcasti32x4 zmm31, [{m}]", m = in(reg) MARK.as_ptr(), out("zmm31") _);
+            };
+        }
+    });
+    let mut after = [[1u8; 64]; 3];
+    // SAFETY: stores of 16 bytes each into our array.
+    unsafe {
+        asm!("movdqu [{o}], xmm15", "movdqu [{o} + 64], xmm9", o = in(reg) after.as_mut_ptr());
+    }
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        // SAFETY: a store of 64 bytes into our array.
+        unsafe { asm!("vmovdqu64 [{o} + 128], zmm31", o = in(reg) after.as_mut_ptr()) };
+    } else {
+        after[2] = [0; 64];
+    }
+    assert_eq!(filled, Ok(()));
+    assert_eq!(after[0][..16], [0; 16]);
+    assert_eq!(after[1][..16], [0; 16]);
+    assert_eq!(after[2], [0; 64]);
+}
+
+#[test]
+fn a_panic_inside_is_silent_and_leaves_nothing() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let stack = next_stack(runtime);
+    assert_eq!(run::<()>(runtime, || panic_any(7u8)), Err(Error::Panicked));
+    assert!(stack_bytes(stack).iter().all(|b| *b == 0));
+    assert_eq!(run(runtime, || 5usize), Ok(5));
+}
+
+static HANDLER_SP: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn handler(_signal: i32) {
+    let local = 0u8;
+    HANDLER_SP.store(core::ptr::from_ref(&local).addr(), Relaxed);
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test installs a signal handler")]
+fn a_signal_inside_is_handled_on_the_secret_stack() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let stack = next_stack(runtime);
+    // SAFETY: all-zero is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    action.sa_sigaction = handler as *const () as usize;
+    action.sa_flags = libc::SA_ONSTACK;
+    // SAFETY: the handler only stores a number.
+    unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, core::ptr::null_mut()) };
+    let raised = run(runtime, || {
+        // SAFETY: no precondition.
+        unsafe { libc::raise(libc::SIGUSR2) };
+    });
+    assert_eq!(raised, Ok(()));
+    let at = HANDLER_SP.load(Relaxed);
+    assert!(at >= stack.low().addr() && at < stack.top().addr());
+    assert!(stack_bytes(stack).iter().all(|b| *b == 0), "the signal frame is wiped too");
+}
+
+#[test]
+fn an_exit_sideways_is_repaired_at_the_next_entry() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let stack = runtime.stacks.claim().expect("stack");
+    let old = set_signal_stack(runtime, stack).expect("sigaltstack");
+    let at = stack.low().wrapping_add(100);
+    // SAFETY: the claimed stack, which nobody runs on.
+    unsafe { at.copy_from_nonoverlapping(MARK.as_ptr(), MARK.len()) };
+    ENTERED.set(Some((stack, old)));
+    assert_eq!(run(runtime, || 1usize), Ok(1));
+    assert!(ENTERED.get().is_none());
+    assert!(stack_bytes(stack).iter().all(|b| *b == 0));
+    let (mapped, used) = runtime.stacks.stats();
+    assert!(mapped > 0 && used == 0);
+}
+
+#[test]
+fn more_threads_than_stacks_wait_for_one() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    std::thread::scope(|scope| {
+        for _ in 0..80 {
+            scope.spawn(|| {
+                for i in 0..50usize {
+                    assert_eq!(run(runtime, || i), Ok(i));
+                }
+            });
+        }
+    });
+    assert_eq!(runtime.stacks.stats().1, 0);
+}
