@@ -112,14 +112,18 @@ def remedy(need: int, soft: int | None) -> str:
 
 
 def soft_limit() -> int | None:
-    """Return the soft RLIMIT_MEMLOCK in bytes; None when there is no limit."""
-    try:
-        import resource
+    """
+    Return the soft RLIMIT_MEMLOCK in bytes; None for no limit or unknown.
 
-        soft = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    except (ImportError, OSError, ValueError):
-        return None
-    return None if soft == resource.RLIM_INFINITY else soft
+    Read from /proc, since a process that gave up its privileges or changed
+    its root may be unable to import anything any more.
+    """
+    name = "Max locked memory"
+    for line in (_read("/proc/self/limits") or "").splitlines():
+        if line.startswith(name):
+            soft = line[len(name) :].split()[0]
+            return int(soft) if soft.isdigit() else None
+    return None
 
 
 def room(
@@ -153,10 +157,10 @@ def regime() -> str | None:
     locked (``lo`` in smaps) or refused with EAGAIN.  Calls memfd_secret(2):
     only for callers that know that no seccomp filter kills for it.
     """
-    import errno
-    import mmap
-
     try:
+        import errno
+        import mmap
+
         fd = _memfd_secret()
     except (OSError, AttributeError, ImportError):
         return None
@@ -295,7 +299,7 @@ def _counted(kind: str | None) -> str:
 
 def _bytes(size: int | None) -> str:
     """Name a limit of ``size`` bytes."""
-    return "unlimited" if size is None else f"{size} bytes"
+    return "no limit shown" if size is None else f"{size} bytes"
 
 
 def _memfd_secret() -> int:

@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from secretmem.doctor import Outcome, advisories, examine, worst
+from support.trees import by_check, one
 
 
 if TYPE_CHECKING:
-    from secretmem.doctor import Finding, System
     from support.trees import Recorded
-
-
-def _by_check(found: list[Finding], check: str) -> list[Finding]:
-    return [each for each in found if each.check == check]
-
-
-def _one(system: System, check: str) -> Finding:
-    found = _by_check(examine(system), check)
-    assert len(found) == 1, found
-    return found[0]
 
 
 def test_old_kernel_is_named(recorded: Recorded) -> None:
@@ -31,16 +21,16 @@ def test_old_kernel_is_named(recorded: Recorded) -> None:
     assert (call.check, call.status) == ("kernel.call", "unavailable")
     assert "older than 5.14" in call.what
     assert "kernel-old" in call.evidence
-    assert _by_check(found, "kernel.version")[0].status == "finding"
+    assert by_check(found, "kernel.version")[0].status == "finding"
     assert worst(found) == "unavailable"
 
 
 def test_switch_is_off_by_default_on_6_1(recorded: Recorded) -> None:
     """Debian 12 needs the boot option, under its right name."""
     system = recorded("debian-6.1.192-off")
-    call = _one(system, "kernel.call")
+    call = one(system, "kernel.call")
     assert "switch-off" in call.evidence
-    switch = _one(system, "kernel.switch")
+    switch = one(system, "kernel.switch")
     assert switch.status == "finding"
     assert "secretmem.enable=1" in switch.remedy
     assert "default: off before 6.5" in switch.evidence
@@ -62,7 +52,7 @@ def test_switched_on_6_1_works_and_counts_per_user(
     found = examine(recorded("debian-6.1.192-on"))
     assert worst(found) == "note"
     assert all("CVE-2026-93243" not in each.what for each in found)
-    limit = _by_check(found, "limits.memlock")[0]
+    limit = by_check(found, "limits.memlock")[0]
     assert "counted per user" in limit.evidence
     assert "root is not exempt" in limit.evidence
 
@@ -70,12 +60,12 @@ def test_switched_on_6_1_works_and_counts_per_user(
 def test_older_6_1_still_has_the_accounting_bug(recorded: Recorded) -> None:
     """Behaviour decides, whatever a distribution backported."""
     found = examine(recorded("debian-6.1.170"))
-    version = _by_check(found, "kernel.version")[0]
+    version = by_check(found, "kernel.version")[0]
     assert "upstream 6.1.170; built by: Debian" in version.evidence
     bugs = [each for each in found if "CVE-2026-93243" in each.what]
     assert [each.status for each in bugs] == ["finding"]
     assert bugs[0].evidence.startswith("observed")
-    limit = _by_check(found, "limits.memlock")[0]
+    limit = by_check(found, "limits.memlock")[0]
     assert limit.what == "RLIMIT_MEMLOCK does not bind this process"
     assert "CAP_IPC_LOCK" in limit.evidence
 
@@ -84,7 +74,7 @@ def test_holders_are_counted_against_a_limit_per_user(
     recorded: Recorded,
 ) -> None:
     """Two pages of another process of this uid are missing."""
-    limit = _one(recorded("debian-6.12.117"), "limits.memlock")
+    limit = one(recorded("debian-6.12.117"), "limits.memlock")
     assert limit.what.startswith(f"{8388608 - 2 * 4096} bytes of")
     assert "pid 185 (python3) 8192 bytes and 1 fds" in limit.evidence
     assert "pid 186 (python3) 0 bytes and 1 fds" in limit.evidence
@@ -94,7 +84,7 @@ def test_hibernation_is_refused_while_memory_is_held(
     recorded: Recorded,
 ) -> None:
     """The kernel says [disabled] and not who does that."""
-    finding = _one(recorded("debian-6.12.117"), "machine.hibernation")
+    finding = one(recorded("debian-6.12.117"), "machine.hibernation")
     assert finding.status == "note"
     assert "disabled" in finding.what
     assert "secretmem ps" in finding.remedy
@@ -104,13 +94,13 @@ def test_hibernation_works_while_nobody_holds_any(
     recorded: Recorded,
 ) -> None:
     """It then says what will happen."""
-    finding = _one(recorded("debian-6.1.192-on"), "machine.hibernation")
+    finding = one(recorded("debian-6.1.192-on"), "machine.hibernation")
     assert "works until" in finding.what
 
 
 def test_protection_keys_are_seen(recorded: Recorded) -> None:
     """The emulated processor has them."""
-    finding = _one(recorded("debian-6.12.117"), "process.protection-keys")
+    finding = one(recorded("debian-6.12.117"), "process.protection-keys")
     assert (finding.status, finding.evidence) == (
         "ok",
         "/proc/cpuinfo: ospke",
@@ -139,7 +129,7 @@ def test_small_limits(
         "proc/self/status": "Uid:\t0\t0\t0\t0\nVmLck:\t0 kB\nCapEff:\t0\n",
     }
     system = recorded("debian-6.12.117", changes, regime=regime)
-    limit = _one(system, "limits.memlock")
+    limit = one(system, "limits.memlock")
     assert limit.status == status
     assert words in limit.what
     if status != "ok":
@@ -153,7 +143,7 @@ def test_locked_memory_is_taken_off_per_process(recorded: Recorded) -> None:
         "proc/self/limits": SMALL.format(soft="1048576"),
         "proc/self/status": "Uid:\t0\t0\t0\t0\nVmLck:\t1000 kB\nCapEff:\t0\n",
     }
-    limit = _one(
+    limit = one(
         recorded("debian-6.12.117", changes, regime="per-process"),
         "limits.memlock",
     )
@@ -167,7 +157,7 @@ def test_upstream_kernel_with_bugs(recorded: Recorded) -> None:
         "proc/sys/kernel/osrelease": "6.6.20\n",
     }
     found = examine(recorded("debian-6.12.117", changes))
-    bugs = _by_check(found, "kernel.bugs")
+    bugs = by_check(found, "kernel.bugs")
     names = {each.what.partition(":")[0] for each in bugs}
     assert {"CVE-2024-35872", "CVE-2025-40272"} <= names
     assert "CVE-2024-50182" not in names  # of arm64 only
@@ -183,7 +173,7 @@ def test_distribution_kernel_is_judged_with_care(recorded: Recorded) -> None:
         "proc/sys/kernel/osrelease": f"{release}\n",
     }
     found = examine(recorded("debian-6.12.117", changes))
-    bugs = _by_check(found, "kernel.bugs")
+    bugs = by_check(found, "kernel.bugs")
     assert {each.status for each in bugs} == {"note", "ok"}
     first = next(each for each in bugs if each.status == "note")
     assert "may carry a backport" in first.evidence
@@ -200,7 +190,7 @@ def test_selinux_makes_the_lsm_bug_matter(recorded: Recorded) -> None:
     }
     found = examine(recorded("debian-6.12.117", changes))
     assert any("CVE-2025-38396" in each.what for each in found)
-    module = _by_check(found, "sandbox.lsm")[0]
+    module = by_check(found, "sandbox.lsm")[0]
     assert "SELinux enforcing: 1" in module.evidence
 
 
@@ -229,7 +219,7 @@ def test_arm64_direct_map(
         machine="aarch64",
         outcome=Outcome(outcome),
     )
-    finding = _one(system, "kernel.architecture")
+    finding = one(system, "kernel.architecture")
     assert finding.status == status
     if status == "finding":
         assert "rodata=full" in finding.remedy
@@ -247,7 +237,7 @@ def test_arm64_built_without_full_rodata(recorded: Recorded) -> None:
         machine="aarch64",
         outcome=Outcome("ENOSYS"),
     )
-    finding = _one(system, "kernel.architecture")
+    finding = one(system, "kernel.architecture")
     assert finding.status == "finding"
     assert "ENABLED=n" in finding.evidence
 
@@ -259,7 +249,7 @@ def test_machine_without_the_call(recorded: Recorded) -> None:
     )
     found = examine(system)
     assert "architecture" in found[0].evidence
-    assert _by_check(found, "kernel.architecture")[0].status == "finding"
+    assert by_check(found, "kernel.architecture")[0].status == "finding"
 
 
 def test_kernel_built_without_it(recorded: Recorded) -> None:
@@ -276,7 +266,7 @@ def test_kernel_built_without_it(recorded: Recorded) -> None:
     )
     found = examine(system)
     assert "not-built" in found[0].evidence
-    config = _by_check(found, "kernel.config")[0]
+    config = by_check(found, "kernel.config")[0]
     assert config.status == "finding"
     assert "CONFIG_SECRETMEM=y" in config.remedy
 
@@ -284,7 +274,7 @@ def test_kernel_built_without_it(recorded: Recorded) -> None:
 def test_configuration_that_nobody_can_read(recorded: Recorded) -> None:
     """The parameter directory tells as much."""
     hidden = {"boot/config-6.12.117+deb13-amd64": None}
-    config = _one(recorded("debian-6.12.117", hidden), "kernel.config")
+    config = one(recorded("debian-6.12.117", hidden), "kernel.config")
     assert (config.status, config.evidence) == (
         "ok",
         "/sys/module/secretmem exists",
@@ -304,7 +294,7 @@ def test_gvisor_is_recognised(recorded: Recorded) -> None:
     )
     found = examine(system)
     assert "gvisor" in found[0].evidence
-    sandbox = _by_check(found, "sandbox.gvisor")[0]
+    sandbox = by_check(found, "sandbox.gvisor")[0]
     assert "--runtime=runc" in sandbox.remedy
 
 
@@ -322,7 +312,7 @@ def test_status_that_tells_half(
     system = recorded(
         "debian-6.12.117", {"proc/self/status": status}, regime="per-process"
     )
-    limit = _one(system, "limits.memlock")
+    limit = one(system, "limits.memlock")
     assert limit.what.startswith(words)
 
 
@@ -334,7 +324,7 @@ def test_many_holders_are_counted(recorded: Recorded) -> None:
         for pid in range(300, 310)
         for name, text in (("maps", maps), ("status", "Uid:\t0\t0\t0\t0\n"))
     }
-    limit = _one(recorded("debian-6.12.117", changes), "limits.memlock")
+    limit = one(recorded("debian-6.12.117", changes), "limits.memlock")
     assert "4 more" in limit.evidence
 
 

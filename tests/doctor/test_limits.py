@@ -201,7 +201,7 @@ def test_given_room_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_limit_has_no_room_to_tell() -> None:
     """Unlimited is not a number."""
     assert _limits.room(PER_USER, None, []) is None
-    assert "unlimited" in _limits._bytes(None)
+    assert _limits._bytes(None) == "no limit shown"
 
 
 def test_room_without_a_counter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,13 +249,39 @@ def test_regime_without_smaps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _limits.regime() is None
 
 
-def test_unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No limit is None, as is a system without the limit."""
-    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
-    assert _limits.soft_limit() is None
-    monkeypatch.setitem(sys.modules, "resource", None)
-    assert _limits.soft_limit() is None
+@pytest.mark.parametrize(
+    "text, soft",
+    [
+        ("Max locked memory  65536  65536  bytes\n", 65536),
+        ("Max locked memory  unlimited  unlimited  bytes\n", None),
+        ("Max file locks  7  7  locks\n", None),
+        (None, None),
+    ],
+)
+def test_soft_limit(
+    monkeypatch: pytest.MonkeyPatch, text: str | None, soft: int | None
+) -> None:
+    """Read without importing; not shown is None too."""
+    monkeypatch.setattr(_limits, "_read", lambda _: text)
+    assert _limits.soft_limit() == soft
+
+
+def test_soft_limit_of_this_process() -> None:
+    """The kernel's own call says the same."""
+    soft = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    unlimited = soft == resource.RLIM_INFINITY
+    assert _limits.soft_limit() == (None if unlimited else soft)
+
+
+def test_error_of_a_process_that_can_import_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After chroot(2) or setuid(2) there may be no library any more."""
+    for name in ("ctypes", "mmap", "resource"):
+        monkeypatch.setitem(sys.modules, name, None)
+    error = _limits.limit_error(8192, None, "a slot")
+    assert error.need == 8192
+    assert "a slot needs 8192 bytes" in str(error)
 
 
 def test_holder_shows_its_fields() -> None:

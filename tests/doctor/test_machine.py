@@ -9,22 +9,13 @@ import pytest
 from secretmem.doctor import Finding, Outcome, System, examine, worst
 from secretmem.doctor.finding import STATUSES
 from secretmem.doctor.report import as_dict, as_lines
+from support.trees import by_check, one
 
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.trees import Recorded
-
-
-def _by_check(found: list[Finding], check: str) -> list[Finding]:
-    return [each for each in found if each.check == check]
-
-
-def _one(system: System, check: str) -> Finding:
-    found = _by_check(examine(system), check)
-    assert len(found) == 1, found
-    return found[0]
 
 
 def test_swap_on_a_disk_is_a_note(recorded: Recorded) -> None:
@@ -38,7 +29,7 @@ def test_swap_on_a_disk_is_a_note(recorded: Recorded) -> None:
         ),
         "sys/block/dm-1/dm/uuid": "CRYPT-PLAIN-swap\n",
     }
-    finding = _one(recorded("debian-6.12.117", changes), "machine.swap")
+    finding = one(recorded("debian-6.12.117", changes), "machine.swap")
     assert finding.status == "note"
     assert finding.what.startswith("swap on /dev/sda2, not")
     assert "MemorySwapMax=0" in finding.remedy
@@ -48,7 +39,7 @@ def test_crash_kernel_is_a_finding(recorded: Recorded) -> None:
     """It reads all of memory, secret pages too."""
     changes = {"sys/kernel/kexec_crash_loaded": "1\n"}
     found = examine(recorded("debian-6.12.117", changes))
-    assert _by_check(found, "machine.kdump")[0].status == "finding"
+    assert by_check(found, "machine.kdump")[0].status == "finding"
     assert worst(found) == "finding"
 
 
@@ -72,7 +63,7 @@ def test_core_files(
             "Max locked memory  8388608  8388608  bytes\n"
         ),
     }
-    finding = _one(recorded("debian-6.12.117", changes), "machine.core")
+    finding = one(recorded("debian-6.12.117", changes), "machine.core")
     assert finding.status == status
 
 
@@ -96,7 +87,7 @@ def test_kernel_settings(
 ) -> None:
     """Each setting has its own threshold."""
     system = recorded("debian-6.12.117", {f"proc/sys/kernel/{path}": value})
-    finding = _one(system, check)
+    finding = one(system, check)
     assert finding.status == status
     if path.startswith("yama") and status == "note":
         assert "harden()" in finding.remedy
@@ -106,7 +97,7 @@ def test_kernel_settings(
 def test_process_that_is_not_dumpable(recorded: Recorded) -> None:
     """What harden() does shows."""
     system = recorded("debian-6.12.117", dumpable=0)
-    assert _one(system, "process.dumpable").status == "ok"
+    assert one(system, "process.dumpable").status == "ok"
 
 
 def test_nothing_readable_is_unknown_and_not_fine(tmp_path: Path) -> None:
@@ -151,7 +142,7 @@ def test_pages_of_another_size(recorded: Recorded) -> None:
     """An arm64 kernel with 64 KiB pages has the call, and we refuse."""
     found = examine(recorded("debian-6.12.117", page_size=65536))
     assert worst(found) == "unavailable"
-    assert "4 KiB pages" in _by_check(found, "kernel.page-size")[0].remedy
+    assert "4 KiB pages" in by_check(found, "kernel.page-size")[0].remedy
 
 
 def test_other_systems_get_one_answer(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secretmem.doctor import Outcome, System
+from secretmem.doctor import Finding, Outcome, System, examine
 
 
 if TYPE_CHECKING:
@@ -80,3 +80,15 @@ class Recorded:
             **facts,
         }
         return System(str(self._root), **live)
+
+
+def by_check(found: list[Finding], check: str) -> list[Finding]:
+    """Return the findings of one check."""
+    return [each for each in found if each.check == check]
+
+
+def one(system: System, check: str) -> Finding:
+    """Examine ``system`` and return the only finding of one check."""
+    found = by_check(examine(system), check)
+    assert len(found) == 1, found
+    return found[0]
