@@ -226,7 +226,7 @@ def test_help_has_an_example() -> None:
         check=True,
         timeout=60,
     )
-    assert "$ secretmem doctor --json" in child.stdout
+    assert "$ secretmem doctor --json | jq" in child.stdout
     assert "69 secret memory is unavailable" in child.stdout
 
 

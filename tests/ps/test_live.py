@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -154,6 +155,38 @@ def test_watch_prints_again() -> None:
     reports = [json.loads(line) for line in child.stdout.splitlines()]
     assert len(reports) == 3
     assert all(_of(pid, each)["mapped"] == 16384 for each in reports)
+
+
+def test_interrupt_ends_the_watch_without_failure() -> None:
+    """It is the usual way out."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PS, "--watch", "60"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line == "\n":  # ends a look
+                break
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+    assert (child.returncode, said) == (0, "")
+
+
+def test_count_without_watch_is_a_usage_error() -> None:
+    """One look is what it does without either."""
+    child = subprocess.run(
+        [sys.executable, "-c", PS, "--count", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert child.returncode == 2
+    assert "--watch" in child.stderr
 
 
 def test_watch_text_separates_the_looks() -> None:

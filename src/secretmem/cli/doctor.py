@@ -22,9 +22,9 @@ _COLOURS = {
 }
 
 _EPILOG = """\b
-Example:
-  $ secretmem doctor --json | jq -r '.findings[] | select(.status
-    == "finding") | .check + ": " + .remedy'
+Examples:
+  $ secretmem doctor --json | jq '.findings[] | {status, what, remedy}'
+  $ secretmem doctor --unit app.service
 
 Exit status: 0 fine, 1 a finding, 2 usage, 69 secret memory is unavailable.
 Notes and unknowns do not count as findings.

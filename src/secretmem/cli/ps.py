@@ -56,15 +56,20 @@ def command(
     other users, and those that are not dumpable, can be read by root only:
     their number is printed.
     """
+    if count and not watch:
+        raise click.UsageError("--count needs --watch SECONDS")
     rounds = (count or sys.maxsize) if watch else 1
-    for number in range(rounds):
-        if number:
-            time.sleep(watch or 0)
-        try:
+    try:
+        for number in range(rounds):
+            if number:
+                time.sleep(watch or 0)
             _show(as_json=as_json, again=watch is not None)
-        except OSError as error:
-            click.echo(f"secretmem ps: /proc: {error.strerror}", err=True)
-            ctx.exit(_UNAVAILABLE)
+    except OSError as error:
+        click.echo(f"secretmem ps: /proc: {error.strerror}", err=True)
+        ctx.exit(_UNAVAILABLE)
+    except KeyboardInterrupt:
+        # The usual way to end --watch is no failure.
+        ctx.exit(0)
 
 
 def _show(*, as_json: bool, again: bool) -> None:
