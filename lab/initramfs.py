@@ -138,7 +138,11 @@ def busybox() -> pathlib.Path:
     return pathlib.Path(found)
 
 
-def base(kernel: Kernel, programs: Iterable[pathlib.Path]) -> bytes:
+def base(
+    kernel: Kernel,
+    programs: Iterable[pathlib.Path],
+    modules: Iterable[str] = MODULES,
+) -> bytes:
     """Return the large archive for *kernel*, with *programs* in /bin."""
     archive = Archive()
     for name in ("bin", "dev", "etc", "mnt", "mod", "proc", "sys", "tmp"):
@@ -150,7 +154,7 @@ def base(kernel: Kernel, programs: Iterable[pathlib.Path]) -> bytes:
     init = pathlib.Path(__file__).with_name("init")
     archive.file("init", init.read_bytes(), run=True)
     order = []
-    for name, content in load_order(kernel, MODULES):
+    for name, content in load_order(kernel, modules):
         archive.file(f"mod/{name}.ko", content)
         order.append(f"{name}\n")
     archive.file("mod/order", "".join(order).encode())
@@ -161,6 +165,8 @@ def job(script: str, files: dict[str, pathlib.Path] | None = None) -> bytes:
     """Return the small archive with this run's *script* and *files*."""
     archive = Archive()
     archive.file("job", script.encode(), run=True)
+    for parent in sorted({p.rpartition("/")[0] for p in files or {}} - {""}):
+        archive.directory(parent)
     for name, path in (files or {}).items():
         archive.file(name, path.read_bytes())
     return archive.finish()

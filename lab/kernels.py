@@ -3,7 +3,7 @@ Find, download and unpack Debian kernels by series, never by exact build.
 
 A kernel is asked for as ``SERIES[-oldest][-cloud]``: ``6.12`` is the newest
 6.12 on offer in the full flavour, ``6.1-oldest-cloud`` the oldest 6.1 of the
-small flavour for virtual machines.  Old builds leave the archive when they
+small flavour for virtual machines, ``newest`` whatever series is newest.  Old builds leave the archive when they
 are superseded, so names are looked up at run time.
 """
 
@@ -26,8 +26,8 @@ LISTS_VALID_SECONDS = 24 * 3600
 # The line in Debian's changelog for the fix of CVE-2026-93243.  From then on
 # pages are charged to the user at first touch, not to the process at mmap.
 ACCOUNTING_FIX = "mm/secretmem: properly account locked pages"
-# First upstream series that has the fix without a changelog entry.
-FIXED_UPSTREAM = (7, 3)
+# From 7.2 on all builds on offer had it from the start, without an entry.
+FIXED_UPSTREAM = (7, 2)
 DEFAULT_ON_SINCE = (6, 5)
 FIRST_WITH_CALL = (5, 14)
 
@@ -97,7 +97,7 @@ class Wanted(NamedTuple):
         Raises:
             LabError: *text* has another form.
         """
-        found = re.fullmatch(r"(\d+\.\d+)(-oldest)?(-cloud)?", text)
+        found = re.fullmatch(r"(\d+\.\d+|newest)(-oldest)?(-cloud)?", text)
         if found is None:
             msg = f"kernel {text!r}: say SERIES[-oldest][-cloud], e.g. 6.12"
             raise LabError(msg)
@@ -105,40 +105,44 @@ class Wanted(NamedTuple):
 
     def pattern(self) -> str:
         """Return the expression that this request's package names match."""
-        series = re.escape(self.series)
+        newest = self.series == "newest"
+        series = r"[0-9]+\.[0-9]+" if newest else re.escape(self.series)
         flavour = "cloud-amd64" if self.cloud else "amd64"
         build = r"(\.0-[0-9]+|\.[0-9]+\+deb[0-9.]+)"
-        return f"^linux-(image|binary)-{series}{build}-{flavour}$"
+        return f"^linux-(image|binary|modules)-{series}{build}-{flavour}$"
 
 
-def _age(name: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", name)]
+def _age(build: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", build)]
 
 
 def packages(apt: Apt, wanted: Wanted) -> list[str]:
     """
     Return the packages that hold the wanted kernel, newest or oldest build.
 
-    Newer series are split in two, ``linux-binary-*`` and ``linux-modules-*``.
+    Newer series are split into ``linux-binary-*`` and ``linux-modules-*``.
+    Of superseded builds the archive may keep one half; those are passed over.
 
     Raises:
         LabError: the archive offers no such kernel.
     """
-    names = apt.names(wanted.pattern())
-    if not names:
+    parts: dict[str, set[str]] = {}
+    for name in apt.names(wanted.pattern()):
+        _, part, build = name.split("-", 2)
+        parts.setdefault(build, set()).add(part)
+    whole = [
+        build
+        for build, found in parts.items()
+        if found == {"image"} or found >= {"binary", "modules"}
+    ]
+    if not whole:
         msg = f"the archive offers no kernel {wanted.series} any more"
         raise LabError(msg)
-    # "binary" sorts before "image", and a split package must win over the
-    # image package of the same build, which only refers to it.
-    names.sort(key=lambda name: (_age(name), name.startswith("linux-image")))
-    stem = names[0 if wanted.oldest else -1].split("-", 2)[2]
-    if f"linux-binary-{stem}" not in names:
-        return [f"linux-image-{stem}"]
-    parts = [f"linux-binary-{stem}"]
-    modules = f"linux-modules-{stem}"
-    if apt.names(f"^{re.escape(modules)}$"):
-        parts.append(modules)
-    return parts
+    whole.sort(key=_age)
+    build = whole[0 if wanted.oldest else -1]
+    if parts[build] == {"image"}:
+        return [f"linux-image-{build}"]
+    return [f"linux-binary-{build}", f"linux-modules-{build}"]
 
 
 def get(text: str) -> Kernel:
