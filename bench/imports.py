@@ -64,7 +64,7 @@ def _over_bare(samples: Mapping[str, Sequence[float]]) -> list[Import]:
 
 def _start(statement: str) -> float | None:
     """Run a statement in a fresh interpreter; CPU milliseconds."""
-    command = [sys.executable, "-I", "-c", statement]
+    command = [sys.executable, "-P", "-c", statement]
     quiet = os.open(os.devnull, os.O_WRONLY)
     try:
         pid = os.posix_spawn(
