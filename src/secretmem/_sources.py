@@ -62,7 +62,9 @@ def erase_variable(
 
     if not variable or "=" in variable or "\0" in variable:
         raise ValueError("that is not the name of a variable")
-    if variable in os.environ:
+    # `in` and pop() would decode the value, which makes one more copy.
+    copied = any(name == variable for name in os.environ)
+    if copied:
         warnings.warn(
             f"os.environ copied the variable {variable} at start-up; that "
             "copy lies in ordinary memory until the interpreter reuses it. "
@@ -74,7 +76,8 @@ def erase_variable(
     if secret is None:
         raise KeyError(variable)
     if erase:
-        os.environ.pop(variable, None)
+        if copied:
+            del os.environ[variable]
         os.unsetenv(variable)
     return secret
 
