@@ -13,7 +13,7 @@ use crate::kernel::{KERNEL, Kernel, PAGE};
 use crate::mapping::{self, Backend};
 use crate::sync::Spin;
 use crate::window::{WindowStats, Windows};
-use crate::{asm, domain};
+use crate::{asm, domain, secret};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::AcqRel, Ordering::Acquire};
 use core::sync::atomic::{Ordering::Relaxed, Ordering::Release};
 use std::sync::OnceLock;
@@ -187,6 +187,7 @@ fn register_fork() -> Result<()> {
 
 extern "C" fn before_fork() {
     SETTINGS.acquire();
+    secret::before_fork();
     if let Some(runtime) = RUNTIME.get() {
         runtime.private.before_fork();
         runtime.inherit.before_fork();
@@ -209,6 +210,8 @@ extern "C" fn after_fork_in_parent() {
         // SAFETY: as above.
         unsafe { runtime.private.after_fork_in_parent() };
     }
+    // SAFETY: as above.
+    unsafe { secret::after_fork() };
     // SAFETY: as above.
     unsafe { SETTINGS.release() };
 }
@@ -239,6 +242,8 @@ fn in_child(handlers: bool) {
         // SAFETY: as above.
         unsafe { runtime.private.after_fork_in_child(handlers) };
     }
+    // SAFETY: as above.
+    unsafe { secret::after_fork() };
     let word = FORK_WORD.load(Relaxed);
     if !word.is_null() {
         // SAFETY: the page is mapped for ever.

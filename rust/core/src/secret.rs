@@ -117,6 +117,21 @@ impl View {
 /// Two threads of a child must not adopt one secret at once.
 static ADOPTION: Spin<()> = Spin::new(());
 
+/// Takes the lock of adoptions for fork(2): a grandchild must not inherit half of one.
+pub(crate) fn before_fork() {
+    ADOPTION.acquire();
+}
+
+/// Gives it back, in the parent and in the child.
+///
+/// # Safety
+/// This thread, or the one whose image this is, called [`before_fork`]; or this is the only
+/// thread.
+pub(crate) unsafe fn after_fork() {
+    // SAFETY: as the caller promises.
+    unsafe { ADOPTION.release() };
+}
+
 impl Secret {
     pub(crate) fn of(slot: Slot, len: usize, options: Options, epoch: u32) -> Self {
         Self {
@@ -199,7 +214,8 @@ impl Secret {
         }
         // SAFETY: as above. The parent's slot is the parent's to wipe.
         unsafe { *self.slot.get() = mine };
-        // Pins and views that the parent's threads had at the fork do not exist here.
+        // Pins and views that the parent's threads had at the fork do not exist here. Nobody
+        // closed it meanwhile: `close` takes the lock too.
         self.state.store(0, Release);
         self.epoch.store(epoch(), Release);
         Ok(())
@@ -231,13 +247,24 @@ impl Secret {
     /// # Errors
     /// The gate did not open for the wipe; the slot stays closed to all and is counted.
     pub fn close(&self) -> Result<()> {
-        let old = self.state.fetch_or(CLOSED, AcqRel);
-        if old & CLOSED != 0 || old & PINS != 0 || !runtime::started() {
+        let runtime = runtime::get()?;
+        if self.epoch.load(Acquire) != epoch() && self.close_foreign() {
             return Ok(());
         }
-        let runtime = runtime::get()?;
-        // In a child an inherited secret that was never used is the parent's to wipe.
-        if self.epoch.load(Acquire) == epoch() { self.free(runtime) } else { Ok(()) }
+        let old = self.state.fetch_or(CLOSED, AcqRel);
+        if old & (CLOSED | PINS) != 0 { Ok(()) } else { self.free(runtime) }
+    }
+
+    /// In a child a secret that was never used here is the parent's to wipe. False if another
+    /// thread adopted it first.
+    #[cold]
+    fn close_foreign(&self) -> bool {
+        let _one = ADOPTION.lock();
+        let foreign = self.epoch.load(Acquire) != epoch();
+        if foreign {
+            self.state.fetch_or(CLOSED, AcqRel);
+        }
+        foreign
     }
 
     /// Called once: closed, no pins.
@@ -262,8 +289,9 @@ impl Secret {
         let window = Some(made?);
         runtime.windows.open.fetch_add(1, Relaxed);
         if !writable {
-            // The window holds a copy: the slot itself may go.
-            self.unpin(runtime)?;
+            // The window holds a copy: the slot itself may go. If it was closed meanwhile and
+            // cannot be wiped, it is counted, as for every other use.
+            let _ = self.unpin(runtime);
         }
         Ok(View { window, len: self.len, writable, epoch: epoch() })
     }

@@ -7,8 +7,7 @@ use crate::mapping::{Fork, Mapping, Spec};
 use crate::page::{FREE, Page};
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
-    Ordering::Release,
+    AtomicBool, AtomicPtr, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
 /// A mapping behind its gate.
@@ -16,8 +15,6 @@ use core::sync::atomic::{
 pub(crate) struct Body {
     pub(crate) mapping: Mapping,
     pub(crate) gate: Gate,
-    /// It was forked: no slot of it is handed out any more.
-    pub(super) frozen: AtomicBool,
     /// A forked child can read it.
     pub(crate) passed_on: AtomicBool,
 }
@@ -28,8 +25,7 @@ impl Body {
         let spec = Spec { kernel, backend, fork: Fork::Private, what: "arena" };
         let mapping = Mapping::create(spec, pages)?;
         let gate = Gate::close_over(config.gate, &mapping)?;
-        let (frozen, passed_on) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Box::new(Self { mapping, gate, frozen, passed_on }))
+        Ok(Box::new(Self { mapping, gate, passed_on: AtomicBool::new(false) }))
     }
 
     #[inline]
@@ -37,11 +33,10 @@ impl Body {
         self.gate.open(&self.mapping)
     }
 
-    /// Lets the next forked child have it, and freezes it. False if the kernel refuses: then the
-    /// child has a hole.
+    /// Lets the next forked child have it. False if the kernel refuses: then the child has a
+    /// hole.
     pub(super) fn pass_on(&self) -> bool {
         let done = self.mapping.pass_on(true).is_ok();
-        self.frozen.fetch_or(done, AcqRel);
         self.passed_on.store(done, Release);
         done
     }
@@ -53,9 +48,24 @@ pub(crate) struct Area {
     pub(super) body: AtomicPtr<Body>,
     pub(super) pages: Box<[Page]>,
     pub(super) live: AtomicUsize,
+    /// It was forked: no slot of it is handed out any more.
+    pub(super) frozen: AtomicBool,
 }
 
 impl Area {
+    /// Whether it was forked.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.load(Acquire)
+    }
+
+    /// Lets the next forked child have it, and ends all claims from it.
+    pub(super) fn pass_on(&self) {
+        if self.body().pass_on() {
+            self.frozen.store(true, Release);
+            self.pages.iter().for_each(Page::freeze);
+        }
+    }
+
     pub(super) fn body(&self) -> &Body {
         let body = self.body.load(Acquire);
         // SAFETY: called with a claimed slot or under the lock with the area listed; either
@@ -82,6 +92,7 @@ pub(super) fn new_record(pages: usize) -> &'static Area {
         body: AtomicPtr::new(ptr::null_mut()),
         pages: (0..pages as u32).map(Page::new).collect(),
         live: AtomicUsize::new(0),
+        frozen: AtomicBool::new(false),
     }));
     let at: *mut Area = area;
     for page in &area.pages {

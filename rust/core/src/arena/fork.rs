@@ -6,7 +6,6 @@
 
 use super::Arena;
 use super::growth::{FIRST_PAGES, bodies};
-use crate::page::Page;
 use core::ptr;
 use core::sync::atomic::{Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
@@ -20,9 +19,7 @@ impl Arena {
         // SAFETY: taken above.
         let state = unsafe { self.state.held() };
         for area in state.areas.iter().filter(|a| a.live.load(Acquire) > 0) {
-            if area.body().pass_on() {
-                area.pages.iter().for_each(Page::freeze);
-            }
+            area.pass_on();
         }
         for body in &state.own {
             // SAFETY: a body is listed exactly as long as it is alive.
@@ -37,12 +34,14 @@ impl Arena {
     pub(crate) unsafe fn after_fork_in_parent(&self) {
         if self.config.inherit {
             // SAFETY: the lock is held.
-            for body in bodies(unsafe { self.state.held() }) {
+            let state = unsafe { self.state.held() };
+            for body in bodies(state) {
                 if body.passed_on.swap(false, AcqRel) {
                     // A later child would get a frozen area too: only old secrets are in it.
                     let _ = body.mapping.pass_on(false);
                 }
             }
+            self.release_emptied(state);
         }
         // SAFETY: the lock is held.
         unsafe { self.state.release() };

@@ -3,7 +3,7 @@
 
 use super::area::{Area, Body, new_record};
 use super::slot::Place;
-use super::{Arena, shard};
+use super::{Arena, claim, shard};
 use crate::error::{Error, Result};
 use crate::page::{CLASSES, FREE, Page, RUN, TAIL};
 use core::ptr;
@@ -72,7 +72,7 @@ impl Arena {
         let partial = state.partial.get_mut(usize::from(class))?;
         while let Some(page) = partial.pop() {
             page.listed.store(false, Release);
-            if let Some(slot) = page.claim(class) {
+            if let Some(slot) = claim(page, class) {
                 return Some((page, slot));
             }
         }
@@ -87,7 +87,7 @@ impl Arena {
         self.hints.iter().filter_map(|s| s.get(usize::from(class))).find_map(|hint| {
             // SAFETY: null or a page record, which is never freed.
             let page = unsafe { hint.load(Acquire).as_ref() }?;
-            page.claim(class).map(|slot| (page, slot))
+            claim(page, class).map(|slot| (page, slot))
         })
     }
 
@@ -145,6 +145,7 @@ impl Arena {
             Some(i) => state.spare.swap_remove(i),
             None => new_record(want),
         };
+        area.frozen.store(false, Release);
         area.body.store(Box::into_raw(body), Release);
         state.areas.push(area);
         self.idle.fetch_add(1, AcqRel);
@@ -156,7 +157,8 @@ impl Arena {
     /// and again must not map and unmap.
     pub(super) fn became_idle(&self, area: &'static Area) {
         let idle = self.idle.fetch_add(1, AcqRel) + 1;
-        if idle < 2 && !area.body().frozen.load(Acquire) {
+        // The record outlives the body, which another thread may have given back by now.
+        if idle < 2 && !area.is_frozen() {
             return;
         }
         let mut state = self.state.lock();
@@ -166,12 +168,22 @@ impl Arena {
         }
     }
 
+    /// Gives back frozen areas whose last secret was closed while they were being frozen.
+    pub(super) fn release_emptied(&self, state: &mut State) {
+        for i in (0..state.areas.len()).rev() {
+            let area = state.areas.get(i);
+            if area.is_some_and(|a| a.live.load(Acquire) == 0 && a.is_frozen()) {
+                self.release(state, i);
+            }
+        }
+    }
+
     /// Unmaps the `i`th area if no slot of it is claimed.
     pub(super) fn release(&self, state: &mut State, i: usize) {
         let Some(area) = state.areas.get(i).copied() else {
             return;
         };
-        let frozen = area.body().frozen.load(Acquire);
+        let frozen = area.is_frozen();
         for page in &area.pages {
             if frozen {
                 page.mark(FREE);
@@ -219,7 +231,7 @@ fn unlist(state: &mut State, page: &Page) {
 /// Takes every empty page back from its class.
 fn retire_empty(state: &mut State) {
     for area in state.areas.clone() {
-        if area.body().frozen.load(Acquire) {
+        if area.is_frozen() {
             continue;
         }
         for page in &area.pages {

@@ -190,7 +190,7 @@ impl Arena {
             let page = hint.load(Acquire);
             // SAFETY: null or a page record, which is never freed.
             let page = unsafe { page.as_ref() };
-            if let Some((page, slot)) = page.and_then(|p| Some((p, p.claim(class)?))) {
+            if let Some((page, slot)) = page.and_then(|p| Some((p, claim(p, class)?))) {
                 return Ok(self.count(page, slot));
             }
         }
@@ -261,7 +261,7 @@ impl Arena {
                 let area = page.area.load(Relaxed);
                 // SAFETY: records are never freed.
                 let area = unsafe { &*area };
-                if !area.body().frozen.load(Acquire) {
+                if !area.is_frozen() {
                     self.unmark(page, slot);
                 }
                 if area.live.fetch_sub(1, AcqRel) == 1 {
@@ -277,8 +277,12 @@ impl Arena {
             let area = page.area.load(Relaxed);
             let run = page.run.load(Relaxed) as usize;
             // SAFETY: records are never freed.
-            for page in unsafe { &*area }.pages.iter().skip(page.index as usize).take(run) {
-                page.mark(FREE);
+            let area = unsafe { &*area };
+            // Asked again under the lock, which a fork holds from the freezing on.
+            if !area.is_frozen() {
+                for page in area.pages.iter().skip(page.index as usize).take(run) {
+                    page.mark(FREE);
+                }
             }
             drop(state);
             return;
@@ -311,6 +315,15 @@ impl Arena {
             unwiped: self.unwiped.load(Relaxed),
         }
     }
+}
+
+/// Claims a slot of a page. One that a fork froze meanwhile stays claimed for ever.
+#[inline]
+fn claim(page: &Page, class: u8) -> Option<usize> {
+    let slot = page.claim(class)?;
+    let area = page.area.load(Relaxed);
+    // SAFETY: records are never freed.
+    (!unsafe { &*area }.is_frozen()).then_some(slot)
 }
 
 fn class_of(whole: usize) -> Option<u8> {
