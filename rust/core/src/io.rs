@@ -56,7 +56,7 @@ impl Reader {
     pub fn new(fd: Fd, until: Until, max: usize, options: Options) -> Result<Self> {
         let info = crate::kernel::KERNEL.fstat(fd);
         let info = info.map_err(|errno| Error::Call { call: "fstat", errno })?;
-        let room = match info.regular_size {
+        let room = match info.regular_left {
             Some(size) if size > max => return Err(Error::TooLarge { max }),
             // One more byte finds the end of the file without growing.
             Some(size) if size > 0 => size + 1,

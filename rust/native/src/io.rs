@@ -16,8 +16,8 @@ pub(crate) fn read_all(py: Python<'_>, mut reader: Reader) -> PyResult<Reader> {
         });
         match step.map_err(Failure)? {
             Step::Done => return Ok(reader),
-            Step::More => {}
-            Step::Interrupted => py.check_signals()?,
+            // A signal that came during the read left no EINTR when something was read.
+            Step::More | Step::Interrupted => py.check_signals()?,
         }
     }
 }
@@ -28,8 +28,8 @@ pub(crate) fn write_all(py: Python<'_>, fd: i32, secret: &Secret) -> PyResult<()
     loop {
         match py.detach(|| writer.step()).map_err(Failure)? {
             Step::Done => return Ok(()),
-            Step::More => {}
-            Step::Interrupted => py.check_signals()?,
+            // As above.
+            Step::More | Step::Interrupted => py.check_signals()?,
         }
     }
 }

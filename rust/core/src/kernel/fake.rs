@@ -141,7 +141,7 @@ impl Kernel for Fake {
         Ok(())
     }
     fn fstat(&self, _fd: Fd) -> KResult<FileInfo> {
-        Ok(FileInfo { regular_size: None })
+        Ok(FileInfo { regular_left: None })
     }
     fn pkey_alloc(&self) -> KResult<c_int> {
         Err(libc::ENOSPC)

@@ -137,6 +137,10 @@ impl Kernel for Linux {
     }
 
     fn poll(&self, fd: Fd, output: bool) -> KResult<()> {
+        // poll(2) ignores a negative descriptor, and would wait for ever.
+        if fd < 0 {
+            return Err(libc::EBADF);
+        }
         let events = if output { libc::POLLOUT } else { libc::POLLIN };
         let mut set = libc::pollfd { fd, events, revents: 0 };
         // SAFETY: one valid pollfd.
@@ -155,8 +159,13 @@ impl Kernel for Linux {
         // SAFETY: fstat returned 0, so the structure is filled.
         let st = unsafe { st.assume_init() };
         let regular = st.st_mode & libc::S_IFMT == libc::S_IFREG;
-        let size = usize::try_from(st.st_size).unwrap_or(0);
-        Ok(FileInfo { regular_size: regular.then_some(size) })
+        if !regular {
+            return Ok(FileInfo { regular_left: None });
+        }
+        // SAFETY: plain integers.
+        let at = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
+        let left = usize::try_from(st.st_size.saturating_sub(at.max(0))).unwrap_or(0);
+        Ok(FileInfo { regular_left: Some(left) })
     }
 
     fn pkey_alloc(&self) -> KResult<c_int> {

@@ -44,11 +44,11 @@ pub enum Advice {
     DontDump,
 }
 
-/// What fstat(2) says, as far as we ask.
+/// What fstat(2) and lseek(2) say, as far as we ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileInfo {
-    /// Size in bytes if this is a regular file.
-    pub regular_size: Option<usize>,
+    /// Bytes from the current position to the end if this is a regular file.
+    pub regular_left: Option<usize>,
 }
 
 /// A signal stack (stack_t).
@@ -128,7 +128,7 @@ pub trait Kernel: Sync + core::fmt::Debug {
     unsafe fn write(&self, fd: Fd, at: *const u8, len: usize) -> KResult<usize>;
     /// poll(2) without end for POLLIN or POLLOUT on one descriptor. EINTR on a signal.
     fn poll(&self, fd: Fd, output: bool) -> KResult<()>;
-    /// fstat(2).
+    /// fstat(2), and for a regular file lseek(2).
     fn fstat(&self, fd: Fd) -> KResult<FileInfo>;
     /// pkey_alloc(2) with all access disabled. EINVAL or ENOSPC where there is none.
     fn pkey_alloc(&self) -> KResult<c_int>;
