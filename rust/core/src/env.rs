@@ -67,9 +67,9 @@ pub unsafe fn from_env(name: &[u8], erase: bool, options: Options) -> Result<Opt
     // SAFETY: as the caller promises.
     let current = unsafe { linux::environment() };
     let initial = initial_entries();
-    let mut all = current.iter().chain(initial.iter());
+    // What is in the initial block only was removed from the environment.
     // SAFETY: entries of the environment are readable strings.
-    let Some((at, len)) = all.find_map(|e| unsafe { value_of(*e, name) }) else {
+    let Some((at, len)) = current.iter().find_map(|e| unsafe { value_of(*e, name) }) else {
         return Ok(None);
     };
     // SAFETY: the value is readable; nobody changes it meanwhile.
