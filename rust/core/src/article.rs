@@ -1,10 +1,13 @@
 //! The article's object: one mapping of memfd_secret(2) as it is, without gate or arena. Rust
 //! because it is a mapping.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::{Fd, KERNEL, PAGE, Prot};
 use crate::mapping::{Backend, Fork, Mapping, OwnedFd, Spec};
 use crate::runtime;
+
+/// No address space of today's processors has room for more bytes.
+const MOST: usize = 1 << 56;
 
 /// Secretmem pages that the program reads and writes itself.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ impl SecretArea {
     pub fn new(len: usize, fork: Fork, cloexec: bool, keep_fd: bool) -> Result<Self> {
         // Fork handlers and the refusal of a machine without the call come with the runtime.
         let _ = runtime::get()?;
+        if len > MOST {
+            return Err(Error::Limit { need: len, what: "area" });
+        }
         let pages = len.div_ceil(PAGE).max(1);
         let spec = Spec { kernel: &KERNEL, backend: Backend::MemfdSecret, fork, what: "area" };
         let fd = spec.open_file(pages, cloexec)?;

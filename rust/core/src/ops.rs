@@ -208,7 +208,7 @@ impl Secret {
                     let source = unsafe { bytes(from, len) };
                     // SAFETY: the same, and it is another slot.
                     let target = unsafe { bytes_mut(to, len) };
-                    decode(encoding, source.trim_ascii(), target)
+                    decode(encoding, stripped(source), target)
                 })
             })
         })???;
@@ -252,14 +252,34 @@ pub(crate) unsafe fn bounds(
     let start = domain::run(runtime, || {
         // SAFETY: as the caller promises.
         let all = unsafe { bytes(at, len) };
-        len - all.trim_ascii_start().len()
+        all.iter().position(|b| !is_space(*b)).unwrap_or(len)
     })?;
     let end = domain::run(runtime, || {
         // SAFETY: as the caller promises.
         let all = unsafe { bytes(at, len) };
-        all.trim_ascii_end().len()
+        all.iter().rposition(|b| !is_space(*b)).map_or(0, |last| last + 1)
     })?;
     Ok((start, end.max(start)))
+}
+
+/// White space as `bytes.strip` of Python has it: the vertical tab too, which Rust leaves out.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
+/// Inside the domain: neither allocates nor panics.
+fn stripped(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_space(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_space(*last)
+    {
+        text = rest;
+    }
+    text
 }
 
 /// Inside the domain: neither allocates nor panics.

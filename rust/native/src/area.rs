@@ -4,6 +4,7 @@
 
 use crate::buffer;
 use crate::error::{Failure, borrow_error};
+use crate::secret::Size;
 use core::ffi::c_int;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
@@ -38,8 +39,9 @@ impl AreaBase {
 impl AreaBase {
     #[new]
     #[pyo3(signature = (size, *, share, cloexec, keep_fd))]
-    fn new(size: usize, share: bool, cloexec: bool, keep_fd: bool) -> PyResult<Self> {
+    fn new(size: Size, share: bool, cloexec: bool, keep_fd: bool) -> PyResult<Self> {
         let fork = if share { Fork::Share } else { Fork::Private };
+        let Size(size) = size;
         let area = SecretArea::new(size, fork, cloexec, keep_fd).map_err(Failure)?;
         Ok(Self { size, state: Mutex::new(State { area: Some(area), exports: 0 }) })
     }

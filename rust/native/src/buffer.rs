@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "the buffer protocol is a C interface")]
 
 use core::ffi::c_int;
-use pyo3::buffer::PyBuffer;
+use core::ptr::NonNull;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -19,11 +19,11 @@ pub(crate) fn with_bytes<R>(
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(read(bytes.as_bytes()));
     }
-    let buffer = byte_buffer(object)?;
-    let (at, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
-    // SAFETY: contiguous, alive until `buffer` drops below. Another thread could write to it only
-    // with the interpreter, which this thread holds throughout; `read` copies and returns.
-    let bytes = unsafe { slice(at, len) };
+    let buffer = Held::of(object)?;
+    let (at, len) = buffer.place();
+    // SAFETY: alive until `buffer` drops below. Another thread could write to it only with the
+    // interpreter, which this thread holds throughout; `read` copies and returns.
+    let bytes = unsafe { core::slice::from_raw_parts(at.cast_const(), len) };
     let result = read(bytes);
     drop(buffer);
     Ok(result)
@@ -34,44 +34,50 @@ pub(crate) fn with_bytes_mut<R>(
     object: &Bound<'_, PyAny>,
     change: impl FnOnce(&mut [u8]) -> R,
 ) -> PyResult<R> {
-    let buffer = byte_buffer(object)?;
+    let buffer = Held::of(object)?;
     if buffer.readonly() {
         return Err(PyTypeError::new_err(
             "wipe=True needs a writable buffer such as bytearray: bytes cannot be wiped",
         ));
     }
-    let (at, len) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
-    let bytes = if len == 0 {
-        &mut []
-    } else {
-        // SAFETY: as in `with_bytes`, and the exporter says that it is writable.
-        unsafe { core::slice::from_raw_parts_mut(at, len) }
-    };
+    let (at, len) = buffer.place();
+    // SAFETY: as in `with_bytes`, and the exporter says that it is writable.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(at, len) };
     let result = change(bytes);
     drop(buffer);
     Ok(result)
 }
 
-/// # Safety
-/// `at` is readable for `len` bytes.
-unsafe fn slice<'a>(at: *const u8, len: usize) -> &'a [u8] {
-    if len == 0 {
-        return &[];
+/// The bytes of an object, held until dropped. The interpreter is held all the while.
+struct Held(Box<ffi::Py_buffer>);
+
+impl Held {
+    /// Any type of item will do, as for `bytes()`, and the memory is one piece. The interpreter's
+    /// own errors tell what is wrong: no buffer, a released one, one that is not one piece.
+    fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut raw = Box::new(ffi::Py_buffer::new());
+        // SAFETY: the structure is ours, and stays where it is until it is released.
+        let r =
+            unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *raw, ffi::PyBUF_SIMPLE) };
+        if r == 0 { Ok(Self(raw)) } else { Err(PyErr::fetch(object.py())) }
     }
-    // SAFETY: as the caller promises.
-    unsafe { core::slice::from_raw_parts(at, len) }
+
+    fn readonly(&self) -> bool {
+        self.0.readonly != 0
+    }
+
+    /// Address and length; the address is never null.
+    fn place(&self) -> (*mut u8, usize) {
+        let len = usize::try_from(self.0.len).unwrap_or(0);
+        if len == 0 { (NonNull::dangling().as_ptr(), 0) } else { (self.0.buf.cast(), len) }
+    }
 }
 
-fn byte_buffer(object: &Bound<'_, PyAny>) -> PyResult<PyBuffer<u8>> {
-    let buffer = PyBuffer::<u8>::get(object).map_err(|_| {
-        let kind = object.get_type().name();
-        let kind = kind.map_or_else(|_| "this object".to_owned(), |n| n.to_string());
-        PyTypeError::new_err(format!("a bytes-like object is required, not {kind}"))
-    })?;
-    if !buffer.is_c_contiguous() {
-        return Err(PyTypeError::new_err("a contiguous buffer is required"));
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: filled by the interpreter, released once.
+        unsafe { ffi::PyBuffer_Release(&raw mut *self.0) };
     }
-    Ok(buffer)
 }
 
 /// Answers a request for a buffer: `len` bytes at `at`, owned by `owner`.
@@ -105,7 +111,7 @@ pub(crate) fn memoryview<'py>(owner: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
 
 /// Whether the object is what people compare secrets with by mistake.
 pub(crate) fn is_text_or_bytes(object: &Bound<'_, PyAny>) -> bool {
-    object.is_instance_of::<pyo3::types::PyString>() || PyBuffer::<u8>::get(object).is_ok()
+    object.is_instance_of::<pyo3::types::PyString>() || Held::of(object).is_ok()
 }
 
 /// A secret from the environment.

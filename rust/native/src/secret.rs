@@ -8,7 +8,7 @@ use crate::process::INHERIT;
 use crate::view::View;
 use core::sync::atomic::Ordering::Relaxed;
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString, PyType};
 use secretmem_core::io::{Reader, Until};
@@ -32,6 +32,23 @@ thread_local! {
 pub(crate) struct SecretBase {
     pub(crate) secret: Secret,
     name: Option<Py<PyString>>,
+}
+
+/// A number of bytes from a caller. One that no memory has is a ValueError, whichever integer of
+/// the machine it does not fit.
+#[derive(Clone, Copy)]
+pub(crate) struct Size(pub(crate) usize);
+
+impl<'py> FromPyObject<'_, 'py> for Size {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let size = object.extract::<isize>().or_else(|e| {
+            if e.is_instance_of::<PyOverflowError>(object.py()) { Ok(-1) } else { Err(e) }
+        })?;
+        let size = usize::try_from(size).map(Self);
+        size.map_err(|_| PyValueError::new_err(format!("a size is from 0 to {} bytes", isize::MAX)))
+    }
 }
 
 fn options(inherit: Option<bool>, isolated: bool, flush: bool) -> Options {
@@ -89,15 +106,13 @@ impl SecretBase {
     #[pyo3(signature = (size, *, name=None, inherit=None, isolated=false, flush=false))]
     fn random<'py>(
         cls: &Bound<'py, PyType>,
-        size: isize,
+        size: Size,
         name: Option<Bound<'py, PyString>>,
         inherit: Option<bool>,
         isolated: bool,
         flush: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let size =
-            usize::try_from(size).map_err(|_| PyValueError::new_err("a size is not negative"))?;
-        let secret = Secret::random(size, options(inherit, isolated, flush)).map_err(Failure)?;
+        let secret = Secret::random(size.0, options(inherit, isolated, flush)).map_err(Failure)?;
         make(cls, secret, name)
     }
 
@@ -139,7 +154,7 @@ impl SecretBase {
         fd: i32,
         line: bool,
         strip: bool,
-        max_size: usize,
+        max_size: Size,
         name: Option<Bound<'py, PyString>>,
         inherit: Option<bool>,
         isolated: bool,
@@ -147,7 +162,7 @@ impl SecretBase {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let until = if line { Until::Line } else { Until::End };
         let options = options(inherit, isolated, flush);
-        let reader = Reader::new(fd, until, max_size, options).map_err(Failure)?;
+        let reader = Reader::new(fd, until, max_size.0, options).map_err(Failure)?;
         let reader = io::read_all(cls.py(), reader)?;
         if line && !reader.any() {
             return Ok(None);
