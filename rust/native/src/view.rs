@@ -13,6 +13,7 @@ use core::ffi::c_int;
 use pyo3::exceptions::{PyBufferError, PyRuntimeError};
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use secretmem_core::secret::View as Window;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -101,7 +102,7 @@ impl View {
         let (this, py) = (slf.get(), slf.py());
         let memoryview = this.state().memoryview.take();
         if let Some(memoryview) = memoryview {
-            match memoryview.bind(py).call_method0("release") {
+            match memoryview.bind(py).call_method0(intern!(py, "release")) {
                 Err(e) if !e.is_instance_of::<PyBufferError>(py) => return Err(e),
                 _ => {}
             }
