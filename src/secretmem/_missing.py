@@ -32,7 +32,7 @@ class SecretBase(metaclass=_Refusing):
     def _make(cls, *_args: object, **_options: object) -> NoReturn:
         _refuse()
 
-    random = from_bytes = _read = _from_env = _make
+    random = from_bytes = _from_str = _read = _from_env = _make
 
 
 class AreaBase(metaclass=_Refusing):

@@ -67,6 +67,17 @@ class SecretBase:
         flush: bool = False,
     ) -> Self: ...
     @classmethod
+    def _from_str(
+        cls,
+        text: str,
+        /,
+        *,
+        name: str | None = None,
+        inherit: bool | None = None,
+        isolated: bool = False,
+        flush: bool = False,
+    ) -> Self: ...
+    @classmethod
     def _read(
         cls,
         fd: int,

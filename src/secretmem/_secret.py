@@ -229,9 +229,9 @@ class Secret(_native.SecretBase):
             if options:
                 raise TypeError("a Secret decides itself how it is kept")
             return data._decode(encoding, name=name)  # type: ignore[return-value]  # noqa: SLF001 - cls is final
-        if isinstance(data, str):
-            data = data.encode("ascii", "replace")
-        with cls.from_bytes(data, **options) as text:  # type: ignore[arg-type]  # checked there
+        # A str is read where it is: encoding it would leave a copy behind.
+        made = cls._from_str if isinstance(data, str) else cls.from_bytes
+        with made(data, **options) as text:  # type: ignore[arg-type]  # checked there
             return text._decode(encoding, name=name)  # noqa: SLF001 - our own class
 
     @classmethod

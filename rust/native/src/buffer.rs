@@ -5,10 +5,10 @@
 
 use core::ffi::c_int;
 use core::ptr::NonNull;
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 use secretmem_core::secret::{Options, Secret};
 
 /// Calls `read` with the bytes of a bytes-like object, while the interpreter is held.
@@ -27,6 +27,15 @@ pub(crate) fn with_bytes<R>(
     let result = read(bytes);
     drop(buffer);
     Ok(result)
+}
+
+/// The UTF-8 form of a text without a copy of ours: ASCII text is its own; of other text the
+/// interpreter makes one that lives as long as the object.
+pub(crate) fn text<'a>(object: &'a Bound<'_, PyString>) -> PyResult<&'a [u8]> {
+    // The codec's own error would hold the text.
+    let text = object.to_str();
+    text.map(str::as_bytes)
+        .map_err(|_| PyValueError::new_err("the text cannot be encoded as UTF-8"))
 }
 
 /// As [`with_bytes`] for a writable buffer, all of which is the caller's to change.

@@ -144,6 +144,22 @@ impl SecretBase {
         make(cls, secret.map_err(Failure)?, name)
     }
 
+    /// A copy of the UTF-8 form of a text.
+    #[classmethod]
+    #[pyo3(signature = (text, /, *, name=None, inherit=None, isolated=false, flush=false))]
+    fn _from_str<'py>(
+        cls: &Bound<'py, PyType>,
+        text: &Bound<'py, PyString>,
+        name: Option<Bound<'py, PyString>>,
+        inherit: Option<bool>,
+        isolated: bool,
+        flush: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = options(inherit, isolated, flush);
+        let secret = Secret::from_bytes(buffer::text(text)?, options).map_err(Failure)?;
+        make(cls, secret, name)
+    }
+
     /// Reads a descriptor to its end, or one line of it. `None` at the end of a terminal's input.
     #[classmethod]
     #[pyo3(signature = (fd, *, line, strip, max_size, name=None, inherit=None, isolated=false, flush=false))]
@@ -238,13 +254,7 @@ impl SecretBase {
     #[pyo3(signature = (candidate, /))]
     fn matches(&self, candidate: &Bound<'_, PyAny>) -> PyResult<bool> {
         let matches = match candidate.cast::<PyString>() {
-            Ok(text) => {
-                // The codec's own error would hold the candidate.
-                let bytes = text.encode_utf8().map_err(|_| {
-                    PyValueError::new_err("the candidate is not text that UTF-8 can encode")
-                })?;
-                self.secret.matches(bytes.as_bytes())
-            }
+            Ok(text) => self.secret.matches(buffer::text(text)?),
             Err(_) => buffer::with_bytes(candidate, |bytes| self.secret.matches(bytes))?,
         };
         Ok(matches.map_err(Failure)?)
