@@ -1,0 +1,74 @@
+"""Kill the victim, and look at its page frames afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secretmem.prove import linux, maps, physical
+from secretmem.prove.attack import Attack, Cell, Layer, Outcome
+
+
+if TYPE_CHECKING:
+    from secretmem.prove.stage import Stage, VictimHandle
+
+
+_COPIES = 2048  # 64 KiB: some frames are reused at once by others
+
+
+def run(stage: Stage, kind: str) -> Cell:
+    """Note the frames, send SIGKILL, read the frames."""
+    memory = physical.open_memory()
+    try:
+        with stage.victim(kind, lambda text: text * _COPIES) as victim:
+            frames = physical.frames(victim.pid, _pages(victim))
+            victim.kill()
+            victim.ending()
+            held, unreadable = _look(memory, frames, victim)
+    finally:
+        memory.close()
+    text = (
+        f"{len(frames)} page frames of process {victim.pid} read after "
+        f"SIGKILL by {memory.name}: {held} still hold the needle"
+    )
+    if unreadable:
+        text += f", {unreadable} cannot be read"
+    outcome = Outcome.LEAKED if held else Outcome.ABSENT
+    return Cell(kind, outcome, text)
+
+
+def _pages(victim: VictimHandle) -> list[int]:
+    """Return the pages of the place."""
+    if victim.span is not None:
+        end = victim.span.address + victim.span.size
+        return list(range(victim.span.page, end, linux.PAGE))
+    return list(maps.pages(maps.secret_mappings(victim.pid)))
+
+
+def _look(
+    memory: physical.Memory, frames: list[int], victim: VictimHandle
+) -> tuple[int, int]:
+    """Return how many frames hold the needle, and how many fail."""
+    held = unreadable = 0
+    for frame in frames:
+        try:
+            data = memory.read(frame)
+        except OSError:
+            unreadable += 1
+            continue
+        held += victim.needle.find(data) is not None
+    return held, unreadable
+
+
+ATTACK = Attack(
+    name="killed",
+    title="memory of a killed process",
+    layer=Layer.KERNEL,
+    explanation=(
+        "A process that is killed wipes nothing. Its pages go back to the "
+        "kernel as they are and wait, readable through the direct map, until "
+        "somebody needs them. The kernel clears secretmem pages before it "
+        "puts them back."
+    ),
+    run=run,
+    requires=physical.why_not,
+)
