@@ -28,7 +28,7 @@ OPENINGS = {
     "reveal": 3,
     "compare": 1,
     "matches": 1,
-    "slice_close": 3,
+    "slice_close": 2,
 }
 # What the operation itself asks of the kernel.
 OTHER_CALLS = {

@@ -9,7 +9,7 @@ use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::kernel::KERNEL;
 use crate::kernel::Kernel;
-use crate::secret::{Options, Secret};
+use crate::secret::{Options, Pinned, Secret};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 use subtle::ConstantTimeEq;
 
@@ -142,23 +142,9 @@ impl Secret {
     pub fn pick(&self, range: Range, options: Options) -> Result<Self> {
         assert!(range.fits(self.size()), "the caller clips the range");
         let pinned = self.pin()?;
-        let draft = Draft::new(range.length, options)?;
-        pinned.with(|from| {
-            draft.with(|to| {
-                if range.step == 1 {
-                    // SAFETY: the range lies within the slot; both are open and distinct.
-                    unsafe { asm::copy(to, from.wrapping_add(range.start), range.length) };
-                    return Ok(());
-                }
-                domain::run(pinned.runtime, || {
-                    for i in 0..range.length {
-                        let (to, from) = (to.wrapping_add(i), from.wrapping_add(range.at(i)));
-                        // SAFETY: as above; each index was checked by `fits`.
-                        unsafe { asm::copy(to, from, 1) };
-                    }
-                })
-            })
-        })???;
+        let fill = |to: *mut u8| pinned.with(|from| pinned.gather(range, from, to));
+        let (draft, filled) = Draft::filled(range.length, options, fill)?;
+        filled??;
         draft.finish()
     }
 
@@ -169,14 +155,14 @@ impl Secret {
     pub fn concat(&self, other: &Self, options: Options) -> Result<Self> {
         let (a, b) = (self.pin()?, other.pin()?);
         let len = self.size().saturating_add(other.size());
-        let draft = Draft::new(len, options)?;
-        draft.with(|to| {
+        let (draft, filled) = Draft::filled(len, options, |to| {
             // SAFETY: the first part of the draft is as long as the slot; all are open.
             a.with(|from| unsafe { asm::copy(to, from, self.size()) })?;
             let rest = to.wrapping_add(self.size());
             // SAFETY: the rest of the draft is as long as the other slot.
             b.with(|from| unsafe { asm::copy(rest, from, other.size()) })
-        })??;
+        })?;
+        filled?;
         draft.finish()
     }
 
@@ -200,9 +186,8 @@ impl Secret {
     pub fn decode(&self, encoding: TextEncoding, options: Options) -> Result<Self> {
         let pinned = self.pin()?;
         let len = self.size();
-        let draft = Draft::new(len, options)?;
-        let written = pinned.with(|from| {
-            draft.with(|to| {
+        let (draft, written) = Draft::filled(len, options, |to| {
+            pinned.with(|from| {
                 domain::run(pinned.runtime, || {
                     // SAFETY: the slot is open and holds `len` bytes.
                     let source = unsafe { bytes(from, len) };
@@ -211,8 +196,26 @@ impl Secret {
                     decode(encoding, stripped(source), target)
                 })
             })
-        })???;
-        draft.finish_at(written.ok_or(Error::Encoding)?)
+        })?;
+        draft.finish_at(written??.ok_or(Error::Encoding)?)
+    }
+}
+
+impl Pinned<'_> {
+    /// Copies the bytes of a range, from an open slot to an open draft.
+    fn gather(&self, range: Range, from: *const u8, to: *mut u8) -> Result<()> {
+        if range.step == 1 {
+            // SAFETY: the range lies within the slot; both are open and distinct.
+            unsafe { asm::copy(to, from.wrapping_add(range.start), range.length) };
+            return Ok(());
+        }
+        domain::run(self.runtime, || {
+            for i in 0..range.length {
+                let (to, from) = (to.wrapping_add(i), from.wrapping_add(range.at(i)));
+                // SAFETY: as above; each index was checked by `fits`.
+                unsafe { asm::copy(to, from, 1) };
+            }
+        })
     }
 }
 
