@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PySlice, PyString, PyType};
 use secretmem_core::io::{Reader, Until};
 use secretmem_core::ops::{Range, TextEncoding};
 use secretmem_core::secret::{Options, Secret};
-use std::cell::RefCell;
+use std::cell::Cell;
 
 struct Parts {
     secret: Secret,
@@ -24,7 +24,7 @@ struct Parts {
 thread_local! {
     /// What the next `SecretBase.__new__` of this thread is made from. A class made in Python can
     /// be instantiated by calling it only, and nobody else may make one.
-    static PARTS: RefCell<Option<Parts>> = const { RefCell::new(None) };
+    static PARTS: Cell<Option<Parts>> = const { Cell::new(None) };
 }
 
 /// The native part of a Secret.
@@ -62,9 +62,9 @@ fn make<'py>(
     name: Option<Bound<'py, PyString>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let name = name.map(Bound::unbind);
-    PARTS.set(Some(Parts { secret, name }));
+    PARTS.with(|next| next.set(Some(Parts { secret, name })));
     let made = cls.call0();
-    PARTS.set(None);
+    PARTS.with(Cell::take);
     made
 }
 
@@ -92,7 +92,7 @@ impl SecretBase {
         _args: &Bound<'_, pyo3::types::PyTuple>,
         _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>,
     ) -> PyResult<Self> {
-        match PARTS.take() {
+        match PARTS.with(Cell::take) {
             Some(Parts { secret, name }) => Ok(Self { secret, name }),
             None => Err(PyTypeError::new_err(
                 "Secret is made by its constructors: Secret.from_file, Secret.random, \
