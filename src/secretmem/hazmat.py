@@ -60,6 +60,9 @@ def _decode(data: bytes, encoding: str) -> str | None:
         return data.decode(encoding)
     except UnicodeError:
         return None
+    finally:
+        # An unknown encoding's error keeps this frame.
+        del data
 
 
 def counts() -> dict[str, int]:
