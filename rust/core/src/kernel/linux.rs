@@ -137,8 +137,15 @@ impl Kernel for Linux {
     }
 
     fn poll(&self, fd: Fd, output: bool) -> KResult<()> {
-        // poll(2) ignores a negative descriptor, and would wait for ever.
-        if fd < 0 {
+        // poll(2) ignores a negative descriptor, and the wrong end of a pipe is never ready: both
+        // would wait for ever.
+        // SAFETY: plain integers.
+        let mode = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+        if mode < 0 {
+            return Err(errno());
+        }
+        let wrong = if output { libc::O_RDONLY } else { libc::O_WRONLY };
+        if mode & libc::O_ACCMODE == wrong {
             return Err(libc::EBADF);
         }
         let events = if output { libc::POLLOUT } else { libc::POLLIN };
