@@ -15,7 +15,7 @@ from secretmem._sources import (
     default_name,
     descriptor_of,
     erase_variable,
-    named_error,
+    name_file,
     read_terminal,
 )
 
@@ -95,7 +95,8 @@ class Secret(_native.SecretBase):
         try:
             return cls.from_fd(fd, strip=strip, max_size=max_size, **options)
         except OSError as error:
-            raise named_error(error, path) from None
+            name_file(error, path)
+            raise
         finally:
             os.close(fd)
 

@@ -43,9 +43,11 @@ def default_name(options: dict[str, Any], name: str) -> None:
         options["name"] = name
 
 
-def named_error(error: OSError, path: Path) -> OSError:
-    """Return the same error with the file's name."""
-    return OSError(error.errno, error.strerror, os.fsdecode(path))
+def name_file(error: OSError, path: Path) -> None:
+    """Put the file's name into the error of a system call."""
+    # What a signal handler raised is left as it is; it has no number.
+    if error.errno is not None and error.filename is None:
+        error.filename = os.fsdecode(path)
 
 
 def erase_variable(
