@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
 
 SODIUM = "libsodium"
-NO_LIBSODIUM = "not installed: apt-get install libsodium23"
+NO_LIBSODIUM = "not installed (apt-get: libsodium23)"
 NO_KEYS = "this machine has no protection keys"
 
 
@@ -107,7 +107,7 @@ def _ours() -> list[Configuration]:
 def configurations() -> list[Configuration]:
     """Find out what can be measured here; libsodium comes first."""
     program = compiled("peers.c", "peers")
-    openssl = "not installed: apt-get install libssl3"
+    openssl = "not installed (apt-get: libssl3)"
     return [
         _peer(program, SODIUM, "libsodium, C", NO_LIBSODIUM),
         _peer(program, "openssl", "OpenSSL secure heap, C", openssl),
