@@ -264,6 +264,8 @@ class Secret(_native.SecretBase):
             KeyboardInterrupt: Ctrl-C.
         """
         options["max_size"] = max_size
+        # Nobody shall type what then cannot be kept.
+        _native.start()
         first = read_terminal(cls, text, options)
         if confirm:
             with read_terminal(cls, f"{text}(again) ", options) as second:
