@@ -104,6 +104,15 @@ class Config:
         return self.version >= (6, 15)
 
     @property
+    def counts_replaced(self) -> bool:
+        """
+        Whether a mapping that MAP_FIXED replaces still counts (6.12).
+
+        Then mapping one page over a locked one needs room for both.
+        """
+        return self.version >= (6, 12)
+
+    @property
     def available(self) -> bool:
         """
         Whether memfd_secret(2) answers at all; otherwise it is ENOSYS.

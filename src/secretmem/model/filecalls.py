@@ -274,10 +274,12 @@ class FileCalls(Task):
         Open /proc/self/fd/N: a secretmem file cannot be opened again.
 
         Raises:
-            OSError: ENXIO, for root too; EBADF.
+            OSError: ENXIO, for root too; ENOENT (not open).
 
         """
-        file = self.file(fd, "open")
+        if fd not in self.fds:
+            raise refusal(errno.ENOENT, "open")
+        file = self.fds[fd].file
         if isinstance(file, SecretFile):
             raise refusal(errno.ENXIO, "open")
         return self.install(file, "open", cloexec=True)

@@ -60,18 +60,12 @@ class MappingCalls(Task):
         if file is None:
             vma = self._anonymous(pages, prot, flags)
         elif isinstance(file, SecretFile):
-            vma = self._secret(file, pages, prot, flags)
+            vma = self._secret(file, prot, flags)
             vma.index = offset // abi.PAGE_SIZE
         else:
             raise refusal(errno.ENODEV, "mmap")
-        start = addr // abi.PAGE_SIZE
-        if flags & abi.MAP_FIXED:
-            self._replace(start, start + pages)
-        else:
-            start = self.mm.choose(pages)
-        vma.start, vma.end = start, start + pages
-        self.mm.vmas.add(vma)
-        return start * abi.PAGE_SIZE
+        self._place(vma, addr, pages, flags)
+        return vma.start * abi.PAGE_SIZE
 
     @syscall
     def munmap(self, addr: int, length: int) -> None:
@@ -238,9 +232,7 @@ class MappingCalls(Task):
             kind |= VmFlag.EXCLUSIVE | VmFlag.LOCKED | VmFlag.DONTDUMP
         return Vma(0, 0, prot, flags=kind)
 
-    def _secret(
-        self, file: SecretFile, pages: int, prot: int, flags: int
-    ) -> Vma:
+    def _secret(self, file: SecretFile, prot: int, flags: int) -> Vma:
         config = self.kernel.config
         kind = flags & abi.MAP_TYPE
         if kind not in _MAP_TYPES:
@@ -249,16 +241,40 @@ class MappingCalls(Task):
             raise refusal(errno.EOPNOTSUPP, "mmap")
         if prot & abi.PROT_EXEC and config.refuses_exec:
             raise refusal(errno.EPERM, "mmap")
-        if kind == abi.MAP_PRIVATE or not file.ready:
-            raise refusal(errno.EINVAL, "mmap")
         vma = Vma(0, 0, prot, file=file, flags=VmFlag.DONTDUMP)
-        if config.accounting == "process":
-            if self._over_limit(self.mm.locked_pages + pages):
-                raise refusal(errno.EAGAIN, "mmap")
-            vma.flags |= VmFlag.LOCKED
-        elif flags & abi.MAP_LOCKED:
+        if config.accounting == "process" or flags & abi.MAP_LOCKED:
             vma.flags |= VmFlag.LOCKED
         return vma
+
+    def _place(self, vma: Vma, addr: int, pages: int, flags: int) -> None:
+        """
+        Insert a mapping; with MAP_FIXED what was there goes first.
+
+        It goes even if the file then refuses the new mapping: the kernel
+        asks the file too late to put the old mapping back.
+        """
+        start = addr // abi.PAGE_SIZE
+        counted = self.mm.locked_pages
+        if flags & abi.MAP_FIXED:
+            self._refuse_sealed(start, start + pages, "mmap")
+            self.mm.unmap(start, start + pages)
+        else:
+            start = self.mm.choose(pages)
+        if not self.kernel.config.counts_replaced:
+            counted = self.mm.locked_pages
+        if vma.file is not None:
+            self._ask_file(vma.file, flags, counted + pages)
+        vma.start, vma.end = start, start + pages
+        self.mm.vmas.add(vma)
+
+    def _ask_file(self, file: SecretFile, flags: int, total: int) -> None:
+        """Let the secretmem file refuse: private, or over the limit."""
+        private = flags & abi.MAP_TYPE == abi.MAP_PRIVATE
+        if private or not file.ready:
+            raise refusal(errno.EINVAL, "mmap")
+        by_process = self.kernel.config.accounting == "process"
+        if by_process and self._over_limit(total):
+            raise refusal(errno.EAGAIN, "mmap")
 
     def _may_execute(self, vma: Vma) -> bool:
         return vma.file is None or not self.kernel.config.refuses_exec
@@ -273,11 +289,6 @@ class MappingCalls(Task):
         if abi.CAP_IPC_LOCK in self.caps:
             return False
         return pages > self.memlock // abi.PAGE_SIZE
-
-    def _replace(self, start: int, end: int) -> None:
-        if self._sealed(start, end):
-            raise refusal(errno.EPERM, "mmap")
-        self.mm.unmap(start, end)
 
     def _sealed(self, start: int, end: int) -> bool:
         return any(
@@ -345,6 +356,11 @@ class MappingCalls(Task):
             self._check_growth(vma, want - have)
         if fixed:
             self.mm.unmap(goal, goal + want)
+            # A duplicate may be asked for over its own original.
+            left = self.mm.vmas.at(start)
+            if left is None:
+                raise refusal(errno.EFAULT, "mremap")
+            vma = left
         else:
             goal = self.mm.choose(want)
         copy = Vma(

@@ -81,7 +81,7 @@ class PinCalls(CopyCalls):
         """
         if addr % 4:
             raise refusal(errno.EINVAL, "futex")
-        self.mm.pin(abi.page_of(addr), self.memlock, write=False)
+        self.mm.pin(abi.page_of(addr), self.memlock, write=True)
         return 0
 
     @syscall

@@ -142,7 +142,12 @@ class RemoteCalls(PinCalls):
     def _proc_mem(self, pid: int) -> Process:
         if pid not in self.kernel.processes:
             raise refusal(errno.ENOENT, "open")
-        return self._victim(pid, errno.EACCES, "open")
+        victim = self._victim(pid, errno.EACCES, "open")
+        # The files of a process that is not dumpable belong to root, for
+        # the process itself too.
+        if not victim.dumpable and self.uid != 0:
+            raise refusal(errno.EACCES, "open")
+        return victim
 
 
 def _remote_read(

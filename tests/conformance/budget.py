@@ -1,0 +1,63 @@
+"""
+How many random programs a run may try, and with which settings.
+
+By default few, the same on every run, so that the suite is quick and a
+failure is never a matter of luck. `SECRETMEM_CONFORMANCE_PROGRAMS=N` tries N
+random programs instead (`make conformance`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+
+if TYPE_CHECKING:
+    from conformance.machine import Program
+
+
+VARIABLE: Final = "SECRETMEM_CONFORMANCE_PROGRAMS"
+SHORT: Final = 60
+"""Programs of a short run: a few seconds."""
+CHUNK: Final = 250
+"""Programs of one test of a long run: well under its time limit."""
+STEPS: Final = 50
+
+ASKED: Final = int(os.environ.get(VARIABLE, "0"))
+CHUNKS: Final = max(1, -(-ASKED // CHUNK))
+
+
+def run(program: type[Program]) -> None:
+    """Run one chunk of random programs; shrink what fails."""
+    _run(program, min(ASKED, CHUNK) or SHORT, fixed=not ASKED)
+
+
+def search(program: type[Program], programs: int) -> None:
+    """Run up to `programs` fixed programs; fail at the first difference."""
+    _run(program, programs, fixed=True, phases=(Phase.generate,))
+
+
+def _run(
+    program: type[Program],
+    programs: int,
+    *,
+    fixed: bool,
+    phases: tuple[Phase, ...] = (Phase.generate, Phase.shrink),
+) -> None:
+    run_state_machine_as_test(
+        program,
+        settings=settings(
+            max_examples=programs,
+            stateful_step_count=STEPS,
+            derandomize=fixed,
+            phases=phases,
+            database=None,
+            deadline=None,
+            print_blob=True,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
