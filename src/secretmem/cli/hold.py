@@ -39,7 +39,8 @@ def hold_word(fd: int | None) -> int:
     except (SecretmemError, VictimError, OSError, EOFError) as error:
         voice.complain(f"the word cannot be held: {error}")
         return voice.UNAVAILABLE
-    with holders:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with holders, contextlib.suppress(KeyboardInterrupt):
         _show(holders)
         _wait()
     click.echo("the three processes have ended")
@@ -72,10 +73,8 @@ def _show(holders: Holders) -> None:
 
 
 def _wait() -> None:
-    """Wait for Enter, the end of standard input, or a signal."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            data = os.read(sys.stdin.fileno(), 4096)
-            if not data or b"\n" in data:
-                return
+    """Wait for Enter or the end of standard input."""
+    while True:
+        data = os.read(sys.stdin.fileno(), 4096)
+        if not data or b"\n" in data:
+            return

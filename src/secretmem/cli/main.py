@@ -25,7 +25,6 @@ COMMANDS = {
     "prove": "show, live, what each attack reads from each kind of memory",
     "doctor": "say whether secret memory works here, and what to change",
     "ps": "list who holds secret memory on this machine",
-    "model": "explore the system as an executable model",
 }
 
 NEEDED = ("click", "rich")

@@ -82,6 +82,7 @@ def command(
     if not sys.platform.startswith("linux"):
         voice.complain("prove attacks Linux processes; this is not Linux")
         return voice.UNAVAILABLE
+    _check_folders(json_file, html_file)
     attacks = _chosen(names, every=every or listing)
     if listing:
         return _list(attacks)
@@ -107,6 +108,13 @@ def _chosen(names: tuple[str, ...], *, every: bool) -> tuple[Attack, ...]:
         attacks.named(n) for n in attacks.NAMES if not names or n in names
     ]
     return tuple(a for a in chosen if names or every or a.standard)
+
+
+def _check_folders(*files: Path | None) -> None:
+    """Refuse a file whose folder is missing before anything is run."""
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise click.UsageError(f"no such folder: {file.parent}")
 
 
 def _list(attacks: tuple[Attack, ...]) -> int:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from secretmem.prove.runner import Setting
 
 
-# Fits 80 columns; the last column takes what is left.
-_TITLE, _CELL = 34, 16
+# Fits 80 columns; the last one takes what is left.
+_TITLE = 34
+_CELLS = (11, 16, 0)
 _WIDTH = 78
 
 _COLOURS = {
@@ -58,9 +59,9 @@ class Table:
             self._console.print(line)
             self._wrapped(_why(row), "dim")
             return
-        for kind in self._setting.kinds:
-            cell = row.cell(kind)
-            line.append(_label(cell).ljust(_CELL), _colour(row, cell))
+        for kind, width in zip(self._setting.kinds, _CELLS, strict=True):
+            label = row.label(kind).ljust(width - 1) + " "
+            line.append(label, _colour(row, row.cell(kind)))
         line.rstrip()
         self._console.print(line)
         if row.verdict in _TOLD:
@@ -88,7 +89,10 @@ class Table:
             self._print("")
             message = setting.unavailable.message
             self._wrapped(f"no secret memory here: {message}", "bold red")
-        heads = "".join(kind.ljust(_CELL) for kind in setting.kinds)
+        heads = "".join(
+            kind.ljust(width)
+            for kind, width in zip(setting.kinds, _CELLS, strict=True)
+        )
         self._print("")
         self._print(" " * (_TITLE + 2) + heads.rstrip(), "bold")
 
@@ -114,15 +118,6 @@ def explain(attack: Attack) -> Iterator[str]:
     )
     yield f"    layer: {attack.layer}; promise: {attack.promise}"
     yield ""
-
-
-def _label(cell: Cell | None) -> str:
-    """Return the word for a cell."""
-    if cell is None:
-        return "-"
-    if cell.outcome is Outcome.NO_TARGET:
-        return "no target"
-    return cell.label
 
 
 def _colour(row: Row, cell: Cell | None) -> str:

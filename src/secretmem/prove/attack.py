@@ -57,6 +57,7 @@ class Layer(enum.StrEnum):
 
     KERNEL = "through the kernel"
     DESCRIPTOR = "files, descriptors, children"
+    PROCESS = "another process of the same user"
     ADDRESS_SPACE = "stray reads in the process"
     RESIDUE = "copies left behind"
     LANGUAGE = "Python itself"
@@ -141,6 +142,15 @@ class Row:
         """Return the cell of ``kind``, None when it was not run."""
         return next((c for c in self.cells if c.kind == kind), None)
 
+    def label(self, kind: str) -> str:
+        """Return the outcome for ``kind`` in one or two words."""
+        cell = self.cell(kind)
+        if cell is None:
+            return "not run" if self.reason else "-"
+        if kind == kinds.SECRETMEM and self.verdict is Verdict.DOCUMENTED:
+            return "readable"
+        return cell.label
+
 
 class CannotRunError(Exception):
     """This machine, or this user, cannot run the attack; says why."""
@@ -148,6 +158,8 @@ class CannotRunError(Exception):
 
 def _judge(row: Row) -> Verdict:
     """Compare what came out with the promise; the control comes first."""
+    if any(cell.outcome is Outcome.BROKEN for cell in row.cells):
+        return Verdict.BROKEN
     control = row.cell(kinds.ORDINARY)
     if control is None or control.outcome is Outcome.NOT_RUN:
         return Verdict.NOT_RUN
@@ -164,10 +176,10 @@ def _judge_secret(promise: Promise, cell: Cell) -> Verdict:
     """Judge the cell of a Secret after its control succeeded."""
     if cell.outcome is Outcome.NOT_RUN:
         return Verdict.NOT_RUN
+    if cell.kind == kinds.DEGRADED and cell.outcome is not Outcome.BROKEN:
+        return Verdict.SHOWN
     if cell.outcome not in SUCCESS | FAILURE:
         return Verdict.BROKEN
-    if cell.kind == kinds.DEGRADED:
-        return Verdict.SHOWN
     if promise is Promise.CLOSED:
         if cell.outcome in SUCCESS:
             return Verdict.FINDING

@@ -182,7 +182,7 @@ def _fields(row: Row, names: tuple[str, ...], y: int) -> Iterator[str]:
     for i, kind in enumerate(names):
         cell = row.cell(kind)
         x = _LEFT + i * _COLUMN
-        label = escape(_label(row, cell))
+        label = escape(row.label(kind))
         yield (
             f'<a href="#{row.attack.name}"><rect class="{_colour(row, cell)}"'
             f' x="{x}" y="{y + 2}" width="16" height="16" rx="3"/>'
@@ -223,17 +223,10 @@ def _details(row: Row, kind: str) -> str:
     expected = row.attack.expectation(kind)
     return (
         f"<details><summary>{mark}<b>{escape(kind)}</b>: "
-        f"{escape(_label(row, cell))}</summary>"
+        f"{escape(row.label(kind))}</summary>"
         f"<div>{escape(evidence)}</div>"
         f"<small>expected: {escape(expected)}</small></details>"
     )
-
-
-def _label(row: Row, cell: Cell | None) -> str:
-    """Return the word for a cell."""
-    if cell is None:
-        return "not run" if row.reason else "-"
-    return cell.label
 
 
 def _colour(row: Row, cell: Cell | None) -> str:

@@ -22,6 +22,7 @@ import abc
 import contextlib
 import hashlib
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from secretmem.prove import linux
@@ -80,6 +81,10 @@ class Place(abc.ABC):
     @abc.abstractmethod
     def value(self) -> Any:  # noqa: ANN401 - bytes or a Secret
         """Return the object that a Python program would hold."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what the place is made of, and what guards it."""
+        return {"made_of": self.made_of}
 
     def known(self) -> Span | None:
         """Return the address at rest, None where the program has none."""
@@ -234,6 +239,10 @@ class SecretPlace(Place):
             _ = view[0]  # as a program does: now the page is there
             yield Span(*linux.address_of(view))
 
+    def facts(self) -> dict[str, str]:
+        """Return what the package says of itself, now that it is in use."""
+        return {**super().facts(), "gate": self._package.posture().gate}
+
     def value(self) -> Secret:
         """Return the Secret."""
         return self.secret
@@ -266,10 +275,16 @@ class Degraded(SecretPlace):
     def __init__(self) -> None:
         """Choose the degraded backend by name, as a program has to."""
         super().__init__()
+        warnings.simplefilter("ignore", self._package.DegradedWarning)
         self._package.configure(backend="mlock")
 
-    def known(self) -> Span | None:
-        """Return None: only an open view has an address."""
+    def scratch(self, size: int) -> Span:
+        """Map locked memory: a SecretArea cannot be had."""
+        return _locked_by_hand(size)
+
+    def share(self, size: int, *, keep: bool) -> Shared | None:
+        """Return None: a SecretArea cannot be had."""
+        del size, keep
         return None
 
 

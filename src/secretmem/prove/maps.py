@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from secretmem.prove.needle import Find
 
 
-# The kernel prints this path for every secretmem mapping.
-SECRETMEM = "/secretmem"
+# The path that the kernel prints for every secretmem mapping, and the one of
+# the package's degraded mode.
+_SECRET = ("/secretmem", "/memfd:secretmem-degraded")
 
 # Pages of the kernel that no process writes; reading them fails or stalls.
 _KERNEL = ("[vvar]", "[vvar_vclock]", "[vsyscall]")
@@ -40,8 +41,8 @@ class Mapping(NamedTuple):
 
     @property
     def secret(self) -> bool:
-        """Tell whether these are pages of kernel secretmem."""
-        return self.path.startswith(SECRETMEM)
+        """Tell whether the package, or anyone, keeps secrets here."""
+        return self.path.startswith(_SECRET)
 
     @property
     def changeable(self) -> bool:
@@ -76,7 +77,7 @@ def read_maps(pid: int) -> list[Mapping]:
 
 
 def secret_mappings(pid: int) -> list[Mapping]:
-    """Return the mappings of kernel secretmem in ``pid``."""
+    """Return the mappings of ``pid`` that hold secrets."""
     return [mapping for mapping in read_maps(pid) if mapping.secret]
 
 

@@ -94,11 +94,11 @@ def by_pipe(stage: Stage, kind: str, attack: str, how: str) -> Cell:
         os.fdopen(writer, "wb", buffering=0) as sink,
         stage.victim(kind) as victim,
     ):
-        cell = try_inside(victim, how, attack, sink.fileno())
-        sink.close()
-        return cell or seen(
-            kind, victim.needle, read_all(source.fileno()), how
-        )
+        with victim.opened() as span:
+            cell = try_inside(victim, how, attack, span, sink.fileno())
+            sink.close()
+            data = b"" if cell else read_all(source.fileno())
+        return cell or seen(kind, victim.needle, data, how)
 
 
 def change_each(
@@ -167,15 +167,17 @@ def _counted(number: int, noun: str) -> str:
 
 
 def try_inside(
-    victim: VictimHandle, how: str, attack: str, *fds: int
+    victim: VictimHandle, how: str, attack: str, span: Span, *fds: int
 ) -> Cell | None:
     """
-    Run an attack's ``inside``; a refusal by the kernel becomes a cell.
+    Run an attack's ``inside`` on an open secret.
+
+    A refusal by the kernel becomes a cell.
 
     Returns None when the call went through: what it brought out decides.
     """
     try:
-        victim.call(attack, *fds)
+        victim.call(attack, *fds, address=span.address, size=span.size)
     except VictimError as error:
         if error.errno is None:
             raise

@@ -68,8 +68,8 @@ class Report:
         counts = collections.Counter(row.verdict for row in self.rows)
         kept, limits = counts[Verdict.KEPT], counts[Verdict.DOCUMENTED]
         text = (
-            f"{_counted(kept, 'attack')} got the needle from ordinary "
-            "memory and none of them from the secret"
+            f"{_counted(kept, 'attack')} read or changed ordinary memory, "
+            "and none of them the secret"
         )
         if not kept:
             text = "no attack that a Secret is to stop was run"

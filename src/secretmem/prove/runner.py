@@ -135,8 +135,7 @@ class Runner:
             self._exits.callback(self._stop)
             for _ in range(min(_LANES, os.cpu_count() or 1)):
                 self._lanes.append(_Lane())
-            stage = Stage(self._lanes[0].nursery, self._directory)
-            self.setting = _survey(stage)
+            self.setting = _survey(self.stage())
         except BaseException:
             self._exits.close()
             raise
@@ -172,6 +171,10 @@ class Runner:
         finally:
             for job in jobs:
                 job.finish(in_time=False)
+
+    def stage(self) -> Stage:
+        """Return the stage of an attacker, for work in this process."""
+        return Stage(self._lanes[0].nursery, self._directory)
 
     def _stop(self) -> None:
         """End the victim programs."""
@@ -264,6 +267,8 @@ def _row_of(
             cells.append(Cell(**packet))
     if not in_time:
         cells.append(_broken(f"not done after {seconds:.0f} s"))
+    elif not cells and not reason:
+        cells.append(_broken("the attacker ended without a word"))
     return Row(attack, tuple(cells), seconds, reason)
 
 

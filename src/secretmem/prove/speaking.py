@@ -7,11 +7,11 @@ for the needle in them, plain and encoded.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secretmem.prove.attack import Cell, Outcome
-from secretmem.prove.reading import seen
 
 
 if TYPE_CHECKING:
@@ -33,25 +33,37 @@ def speak(ways: Ways, value: object) -> Texts:
 def run(stage: Stage, kind: str, attack: str) -> Cell:
     """Run ``inside`` of an attack and look for the needle in its texts."""
     with stage.victim(kind) as victim:
-        said = victim.call(attack)
-        for name, way in said.items():
-            data = way["text"].encode("utf-8", "surrogateescape")
-            cell = seen(kind, victim.needle, data, name)
-            if cell.outcome is Outcome.LEAKED:
-                return cell
+        said: Texts = victim.call(attack)
+        leaks = [
+            name
+            for name, way in said.items()
+            if victim.needle.find_any_form(way["text"].encode("latin-1"))
+        ]
+    if leaks:
+        text = f"the needle is in {len(leaks)} of {len(said)} texts: "
+        return Cell(kind, Outcome.LEAKED, text + ", ".join(leaks))
     return _silent(kind, said)
 
 
 def _silent(kind: str, said: Texts) -> Cell:
     """Report ways none of which gave the needle away."""
-    parts = [
-        f"{name}: {way['error'] or way['text'][:60]}"
+    evidence = "; ".join(
+        f"{name}: {way['error'] or _telling_line(way['text'])}"
         for name, way in said.items()
-    ]
-    errors = {way["error"] for way in said.values()}
-    code = errors.pop() if len(errors) == 1 else ""
-    outcome = Outcome.REFUSED if code else Outcome.ABSENT
-    return Cell(kind, outcome, "; ".join(parts), code)
+    )
+    errors = collections.Counter(
+        way["error"] for way in said.values() if way["error"]
+    )
+    if not errors:
+        return Cell(kind, Outcome.ABSENT, evidence)
+    return Cell(kind, Outcome.REFUSED, evidence, errors.most_common(1)[0][0])
+
+
+def _telling_line(text: str) -> str:
+    """Return the line of a text that shows the object, if one does."""
+    lines = text.strip().splitlines() or [""]
+    shown = [line.strip() for line in lines if "<Secret" in line]
+    return (shown or lines)[-1][:100]
 
 
 def _try(way: Callable[[Any], object], value: object) -> dict[str, str]:
@@ -59,7 +71,12 @@ def _try(way: Callable[[Any], object], value: object) -> dict[str, str]:
     try:
         said = way(value)
     except Exception as error:  # noqa: BLE001 - the refusal is the result
-        return {"text": str(error), "error": type(error).__name__}
+        text = str(error).encode("latin-1", "backslashreplace")
+        return {
+            "text": text.decode("latin-1"),
+            "error": type(error).__name__,
+        }
     if isinstance(said, bytes):
         said = said.decode("latin-1")
-    return {"text": str(said), "error": ""}
+    text = str(said).encode("latin-1", "backslashreplace")
+    return {"text": text.decode("latin-1"), "error": ""}

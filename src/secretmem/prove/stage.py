@@ -85,7 +85,8 @@ class Nursery:
 
     def wait(self, pid: int, seconds: float) -> Packet:
         """Return how a victim ended: "signal" or "code", or "running"."""
-        return self._ask({"op": "wait", "pid": pid, "seconds": seconds})
+        reply = self._ask({"op": "wait", "pid": pid, "seconds": seconds})
+        return {key: reply[key] for key in reply if key != "request"}
 
     def stop(self) -> None:
         """End the program; its victims end with it."""
@@ -181,12 +182,16 @@ class VictimHandle:
                 return found._replace(offset=found.offset + offset)
         return None
 
-    def search_memory(self) -> maps.Scan:
-        """Look for the needle, in any form, wherever the victim wrote."""
+    def search_memory(self, *, everywhere: bool = False) -> maps.Scan:
+        """
+        Look for the needle, in any form, wherever the victim can write.
+
+        ``everywhere`` adds what is mapped read-only.
+        """
         return maps.scan(
             self.pid,
             self.needle.find_any_form,
-            lambda mapping: mapping.changeable,
+            lambda mapping: everywhere or mapping.changeable,
             self._nursery.familiar,
         )
 

@@ -86,7 +86,7 @@ class Victim:
         match packet["op"]:
             case "plant":
                 self._place.fill(fds[0], packet["size"])
-                return {"made_of": self._place.made_of, **_posture()}
+                return self._place.facts()
             case "known":
                 return _span(self._place.known())
             case "open":
@@ -143,16 +143,6 @@ def _without_cores() -> None:
 def _span(span: kinds.Span | None) -> Packet:
     """Return a range as a packet."""
     return {} if span is None else {"address": span.address, "size": span.size}
-
-
-def _posture() -> Packet:
-    """Return what `secretmem.posture` says, once the package is in use."""
-    package = sys.modules.get("secretmem")
-    posture = getattr(package, "posture", None)
-    if posture is None:
-        return {}
-    facts = posture()
-    return {"backend": str(facts.backend), "gate": str(facts.gate)}
 
 
 def _failure(error: BaseException) -> Packet:

@@ -26,6 +26,8 @@ NAMES = (
     "gdb",
     "gcore",
     "core_dump",
+    "core_dodump",
+    "strace",
     "o_direct",
     "vmsplice",
     "zerocopy",
@@ -42,6 +44,8 @@ NAMES = (
     "pidfd_getfd",
     "exec",
     "fork",
+    # another process of the same user
+    "hardened",
     # stray reads in the process
     "over_read",
     "wild_pointer",

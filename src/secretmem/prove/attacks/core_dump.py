@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,17 @@ def inside(_place: Place, _fds: list[int], directory: str) -> dict[str, Any]:
 
 def run(stage: Stage, kind: str) -> Cell:
     """Send SIGABRT to a victim that holds its secret open."""
-    directory = stage.directory / f"core-{kind}"
-    directory.mkdir()
+    return dump(stage, kind)
+
+
+def dump(stage: Stage, kind: str, before: str = "") -> Cell:
+    """Let a victim abort after it ran ``inside`` of attack ``before``."""
+    directory = Path(tempfile.mkdtemp(dir=stage.directory))
     with stage.victim(kind) as victim:
         victim.call("core_dump", directory=str(directory))
         victim.ask("open")
+        if before:
+            victim.call(before)
         began = time.time()
         victim.kill(signal.SIGABRT)
         ending = victim.ending()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secretmem.prove import maps
 from secretmem.prove.attack import Attack, Cell, Layer, Outcome
 
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 def run(stage: Stage, kind: str) -> Cell:
     """Search the memory of a victim at rest."""
     with stage.victim(kind) as victim:
-        result = maps.scan(victim.pid, victim.needle.find)
+        result = victim.search_memory(everywhere=True)
         outcome = Outcome.LEAKED if result.find else Outcome.ABSENT
         return Cell(kind, outcome, f"process {victim.pid}: {result}")
 

@@ -31,14 +31,18 @@ def run(stage: Stage, kind: str) -> Cell:
     The secret is at rest, not in use.
     """
     with stage.victim(kind) as victim:
-        with Tracer(victim.pid) as tracer:
-            injector = Injector(tracer)
-            try:
-                data = _take(injector, victim)
-            finally:
-                injector.restore()
         how = f"ptrace made process {victim.pid} open and write its pages"
-        return seen(kind, victim.needle, data, how)
+        return seen(kind, victim.needle, take(victim), how)
+
+
+def take(victim: VictimHandle) -> bytes:
+    """Return what the victim writes when it is made to; raises OSError."""
+    with Tracer(victim.pid) as tracer:
+        injector = Injector(tracer)
+        try:
+            return _take(injector, victim)
+        finally:
+            injector.restore()
 
 
 def _take(injector: Injector, victim: VictimHandle) -> bytes:
@@ -48,7 +52,8 @@ def _take(injector: Injector, victim: VictimHandle) -> bytes:
         _open(injector, start, size)
         with contextlib.suppress(OSError):
             injector.call(WRITE, fd, start, size)
-    with open(f"/proc/{victim.pid}/fd/{fd}", "rb") as file:  # noqa: PTH123 - /proc is not a path to compute with
+    path = f"/proc/{victim.pid}/fd/{fd}"
+    with open(path, "rb") as file:  # noqa: PTH123 - /proc is not a path to compute with
         return file.read()
 
 

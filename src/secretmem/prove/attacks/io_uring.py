@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretmem.prove import linux
 from secretmem.prove.attack import Attack, Layer
+from secretmem.prove.kinds import Span
 from secretmem.prove.reading import by_pipe
 from secretmem.prove.ring import Ring
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from secretmem.prove.kinds import Place
 
 
-def inside(place: Place, fds: list[int]) -> dict[str, Any]:
+def inside(
+    _place: Place, fds: list[int], *, address: int, size: int
+) -> dict[str, Any]:
     """Register the secret's page and write it to a pipe from there."""
     ring = Ring()
     try:
-        with place.open() as span:
-            ring.register_buffer(span.page, linux.PAGE)
-            result = ring.write_fixed(fds[0], *span)
+        ring.register_buffer(Span(address, size).page, linux.PAGE)
+        result = ring.write_fixed(fds[0], address, size)
     finally:
         ring.close()
     if result < 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from secretmem.prove.stage import Stage, VictimHandle
 
 
-_COPIES = 2048  # 64 KiB: some frames are reused at once by others
+_COPIES = 4096  # 128 KiB: some frames are reused at once by others
 
 
 def run(stage: Stage, kind: str) -> Cell:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretmem.prove import linux
 from secretmem.prove.attack import Attack, CannotRunError, Cell, Layer
+from secretmem.prove.kinds import Span
 from secretmem.prove.reading import seen, try_inside
 
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 _COPYING = {"tmpfs": 0x01021994, "ramfs": 0x858458F6}
 
 
-def inside(place: Place, fds: list[int]) -> dict[str, Any]:
+def inside(
+    _place: Place, fds: list[int], *, address: int, size: int
+) -> dict[str, Any]:
     """Write the secret's page, as the device wants it: aligned and whole."""
-    with place.open() as span:
-        written = linux.write_from(fds[0], span.page, linux.PAGE)
-    return {"result": written}
+    page = Span(address, size).page
+    return {"result": linux.write_from(fds[0], page, linux.PAGE)}
 
 
 def run(stage: Stage, kind: str) -> Cell:
@@ -39,7 +41,8 @@ def run(stage: Stage, kind: str) -> Cell:
     try:
         with stage.victim(kind) as victim:
             how = "write(2) from the secret's page to an O_DIRECT file"
-            cell = try_inside(victim, how, "o_direct", fd)
+            with victim.opened() as span:
+                cell = try_inside(victim, how, "o_direct", span, fd)
             return cell or seen(kind, victim.needle, path.read_bytes(), how)
     finally:
         os.close(fd)

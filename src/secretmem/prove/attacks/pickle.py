@@ -21,11 +21,11 @@ _WAYS: speaking.Ways = {
     "pickle.dumps": pickle.dumps,
     "pickle.dumps protocol 0": functools.partial(pickle.dumps, protocol=0),
     "marshal.dumps": marshal.dumps,
-    "json.dumps": json.dumps,
+    "json.dumps(default=str)": functools.partial(json.dumps, default=str),
     "copy.copy": copy.copy,
     "copy.deepcopy": copy.deepcopy,
     "bytes()": bytes,
-    "list()": list,
+    "iteration": lambda value: "".join(map(chr, value)),
 }
 
 

@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 _SO_ZEROCOPY = 60  # include/uapi/asm-generic/socket.h
 
 
-def inside(place: Place, fds: list[int]) -> dict[str, Any]:
+def inside(
+    _place: Place, fds: list[int], *, address: int, size: int
+) -> dict[str, Any]:
     """Send the secret by reference."""
     with socket.socket(fileno=fds.pop()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, _SO_ZEROCOPY, 1)
-        with place.open() as span:
-            number = connection.fileno()
-            flags = linux.MSG_ZEROCOPY
-            return {"result": linux.send_from(number, *span, flags)}
+        number, flags = connection.fileno(), linux.MSG_ZEROCOPY
+        return {"result": linux.send_from(number, address, size, flags)}
 
 
 def run(stage: Stage, kind: str) -> Cell:
     """Connect over TCP on the loopback interface and receive."""
     ours, theirs = _connected()
+    how = "send(2) of the secret with MSG_ZEROCOPY"
     with ours, theirs, stage.victim(kind) as victim:
-        how = "send(2) of the secret with MSG_ZEROCOPY"
-        cell = try_inside(victim, how, "zerocopy", theirs.fileno())
-        theirs.close()
-        return cell or seen(kind, victim.needle, read_all(ours.fileno()), how)
+        with victim.opened() as span:
+            number = theirs.fileno()
+            cell = try_inside(victim, how, "zerocopy", span, number)
+            theirs.close()
+            data = b"" if cell else read_all(ours.fileno())
+        return cell or seen(kind, victim.needle, data, how)
 
 
 def _connected() -> tuple[socket.socket, socket.socket]:
