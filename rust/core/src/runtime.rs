@@ -4,13 +4,13 @@
 //! It is made at first use, never at import. In a forked child the parent's areas are gone (the
 //! holes are filled with PROT_NONE), the epoch is one higher, and the runtime starts empty.
 
-use crate::arena::{Arena, ArenaStats, Config};
+use crate::arena::{Arena, ArenaStats, Config, Hooks};
 use crate::domain::stacks::{STACK, Stacks};
 use crate::error::{Error, Result, Unavailable};
 use crate::gate::{self, GateKind};
 use crate::kernel::linux::{self, Probe};
 use crate::kernel::{KERNEL, Kernel, PAGE};
-use crate::mapping::{self, Backend};
+use crate::mapping::{self, Backend, Fork, Spec};
 use crate::sync::Spin;
 use crate::window::{WindowStats, Windows};
 use crate::{asm, domain, secret};
@@ -126,16 +126,30 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
     register_fork()?;
     let gate = gate::init(kernel, settings.allow_pku);
     domain::init();
+    let fork = Fork::Private;
     let config = Config { kernel, backend, gate, inherit: false, canary_seed };
     Ok(Runtime {
         kernel,
         settings,
         gate,
-        private: Arena::new(config, keep_budget),
-        inherit: Arena::new(Config { inherit: true, ..config }, keep_budget),
-        stacks: Stacks::new(kernel, backend),
-        windows: Windows::new(kernel, backend, gate, frugal),
+        private: Arena::new(config, HOOKS),
+        inherit: Arena::new(Config { inherit: true, ..config }, HOOKS),
+        stacks: Stacks::new(kernel, backend, make_room),
+        windows: Windows::new(
+            Spec { kernel, backend, fork, what: "window" },
+            gate,
+            frugal,
+            make_room,
+        ),
     })
+}
+
+const HOOKS: Hooks = Hooks { before_growth: keep_budget, make_room };
+
+/// When memory is short: gives back idle areas, and the windows at rest but for the one that is
+/// kept in reserve. True if there was anything.
+fn make_room() -> bool {
+    get().is_ok_and(|r| r.private.trim() + r.inherit.trim() + r.windows.trim(true) > 0)
 }
 
 /// Before an arena takes its second area: one stack and one window exist, so that secrets that
@@ -301,7 +315,7 @@ impl Runtime {
     /// Gives idle areas and windows back to the kernel. Returns bytes.
     #[must_use]
     pub fn trim(&self) -> usize {
-        self.private.trim() + self.inherit.trim() + self.windows.trim()
+        self.private.trim() + self.inherit.trim() + self.windows.trim(false)
     }
 }
 

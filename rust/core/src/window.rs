@@ -9,14 +9,17 @@
 use crate::asm;
 use crate::error::{Error, Result};
 use crate::gate::{Gate, GateKind};
-use crate::kernel::{Kernel, PAGE, Prot};
-use crate::mapping::{Backend, Fork, Mapping, Spec};
+use crate::kernel::{PAGE, Prot};
+use crate::mapping::{Mapping, Spec};
 use crate::sync::Spin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::collections::VecDeque;
 
-/// Windows of one size kept for use again.
+/// Windows of either kind kept for use again, and their pages in all.
 const KEPT: usize = 8;
+const KEPT_PAGES: usize = 64;
+/// The same where memory is scarce.
+const KEPT_PAGES_FRUGAL: usize = 4;
 /// A window rests until this many others have been used, where memory is not scarce.
 const QUARANTINE: usize = 3;
 
@@ -113,16 +116,12 @@ pub(crate) struct Windows {
     pub(crate) open: AtomicUsize,
     pub(crate) orphaned: AtomicUsize,
     bytes: AtomicUsize,
+    /// Gives back what only rests, here and elsewhere. False if there was nothing.
+    make_room: fn() -> bool,
 }
 
 impl Windows {
-    pub(crate) fn new(
-        kernel: &'static dyn Kernel,
-        backend: Backend,
-        gate: GateKind,
-        frugal: bool,
-    ) -> Self {
-        let spec = Spec { kernel, backend, fork: Fork::Private, what: "window" };
+    pub(crate) fn new(spec: Spec, gate: GateKind, frugal: bool, make_room: fn() -> bool) -> Self {
         let pool = Pool { read: VecDeque::new(), write: VecDeque::new() };
         Self {
             spec,
@@ -132,6 +131,7 @@ impl Windows {
             open: AtomicUsize::new(0),
             orphaned: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            make_room,
         }
     }
 
@@ -142,14 +142,20 @@ impl Windows {
         if let Some(window) = self.resting(pages, writable, rest) {
             return Ok(window);
         }
-        match Window::create(self.spec, self.gate, pages, writable) {
-            Ok(window) => {
-                self.bytes.fetch_add(window.write.size(), Relaxed);
-                Ok(window)
-            }
-            Err(e @ Error::Limit { .. }) => self.resting(pages, writable, 0).ok_or(e),
-            Err(e) => Err(e),
+        match self.create(pages, writable) {
+            Err(e @ Error::Limit { .. }) => match self.resting(pages, writable, 0) {
+                Some(window) => Ok(window),
+                None if (self.make_room)() => self.create(pages, writable),
+                None => Err(e),
+            },
+            other => other,
         }
+    }
+
+    fn create(&self, pages: usize, writable: bool) -> Result<Window> {
+        let window = Window::create(self.spec, self.gate, pages, writable)?;
+        self.bytes.fetch_add(window.write.size(), Relaxed);
+        Ok(window)
     }
 
     /// The longest resting window of that size, if more than `quarantine` rest.
@@ -176,12 +182,22 @@ impl Windows {
         let mut pool = self.pool.lock();
         let list = if window.writable { &mut pool.write } else { &mut pool.read };
         list.push_back(window);
-        let too_many = if list.len() > KEPT { list.pop_front() } else { None };
         drop(pool);
-        if let Some(window) = too_many {
+        while let Some(window) = self.too_many() {
             self.discard(window);
         }
         Ok(())
+    }
+
+    /// The longest resting window of a kind of which too much rests.
+    fn too_many(&self) -> Option<Window> {
+        let most = if self.frugal { KEPT_PAGES_FRUGAL } else { KEPT_PAGES };
+        let mut pool = self.pool.lock();
+        let Pool { read, write } = &mut *pool;
+        [read, write].into_iter().find_map(|list| {
+            let pages: usize = list.iter().map(Window::pages).sum();
+            if list.len() > KEPT || pages > most { list.pop_front() } else { None }
+        })
     }
 
     /// Unmaps a window that holds nothing, or that cannot be wiped: the kernel wipes its pages.
@@ -199,17 +215,24 @@ impl Windows {
         Ok(())
     }
 
-    pub(crate) fn trim(&self) -> usize {
-        let before = self.bytes.load(Relaxed);
-        loop {
-            let mut pool = self.pool.lock();
-            let window = pool.read.pop_front().or_else(|| pool.write.pop_front());
-            drop(pool);
-            match window {
-                Some(window) => self.discard(window),
-                None => return before - self.bytes.load(Relaxed),
-            }
+    /// Unmaps what rests; with `reserve` all but one read-only page window, if none is out.
+    /// Returns bytes.
+    pub(crate) fn trim(&self, reserve: bool) -> usize {
+        let kept = usize::from(reserve && self.open.load(Relaxed) == 0);
+        let mut bytes = 0;
+        while let Some(window) = self.resting_but(kept) {
+            bytes += window.write.size();
+            self.discard(window);
         }
+        bytes
+    }
+
+    /// A resting window other than the last `kept` read-only ones of one page.
+    fn resting_but(&self, kept: usize) -> Option<Window> {
+        let mut pool = self.pool.lock();
+        let small = pool.read.iter().filter(|w| w.pages() == 1).count();
+        let spare = pool.read.iter().position(|w| w.pages() > 1 || small > kept);
+        spare.and_then(|i| pool.read.remove(i)).or_else(|| pool.write.pop_front())
     }
 
     pub(crate) fn stats(&self) -> WindowStats {

@@ -121,7 +121,7 @@ impl Arena {
             }
             if !state.areas.is_empty() && !self.grown.swap(true, AcqRel) {
                 drop(state);
-                (self.before_growth)();
+                (self.hooks.before_growth)();
                 continue;
             }
             self.grow(&mut state, pages)?;

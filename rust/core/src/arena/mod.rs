@@ -33,7 +33,7 @@ use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{
     AtomicBool, AtomicIsize, AtomicPtr, AtomicUsize, Ordering::AcqRel, Ordering::Acquire,
-    Ordering::Relaxed,
+    Ordering::Relaxed, Ordering::Release,
 };
 use growth::{State, list};
 use slot::{GENERATION, Place, start_of};
@@ -63,6 +63,15 @@ pub(crate) struct Config {
     pub(crate) canary_seed: u64,
 }
 
+/// What an arena asks of the runtime. Called without any lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hooks {
+    /// Called once before the arena takes a second area.
+    pub(crate) before_growth: fn(),
+    /// Gives back what only rests, here and elsewhere. False if there was nothing.
+    pub(crate) make_room: fn() -> bool,
+}
+
 /// See the module comment.
 #[derive(Debug)]
 pub(crate) struct Arena {
@@ -71,8 +80,7 @@ pub(crate) struct Arena {
     state: Spin<State>,
     /// Areas without a live slot; below zero for a moment while two threads count.
     idle: AtomicIsize,
-    /// Called once before the arena takes a second area.
-    before_growth: fn(),
+    hooks: Hooks,
     grown: AtomicBool,
     unwiped: AtomicUsize,
 }
@@ -106,13 +114,13 @@ fn shard() -> usize {
 }
 
 impl Arena {
-    pub(crate) fn new(config: Config, before_growth: fn()) -> Self {
+    pub(crate) fn new(config: Config, hooks: Hooks) -> Self {
         Self {
             config,
             hints: [const { [const { AtomicPtr::new(ptr::null_mut()) }; CLASSES.len()] }; SHARDS],
             state: Spin::new(State::new()),
             idle: AtomicIsize::new(0),
-            before_growth,
+            hooks,
             grown: AtomicBool::new(false),
             unwiped: AtomicUsize::new(0),
         }
@@ -145,14 +153,21 @@ impl Arena {
             return Err(Error::Size { max: MOST_BYTES });
         }
         let whole = self.header() + len + CANARY;
-        let place = if isolated || whole > self.most_pages() / 2 * PAGE {
-            self.alloc_own(whole)?
-        } else if let Some(class) = class_of(whole) {
-            self.alloc_slot(class)?
-        } else {
-            self.alloc_run(whole.div_ceil(PAGE))?
+        let place = match self.place(whole, isolated) {
+            Err(Error::Limit { .. }) if (self.hooks.make_room)() => self.place(whole, isolated),
+            other => other,
         };
-        self.dress(place, len, fill)
+        self.dress(place?, len, fill)
+    }
+
+    fn place(&self, whole: usize, isolated: bool) -> Result<Place> {
+        if isolated || whole > self.most_pages() / 2 * PAGE {
+            self.alloc_own(whole)
+        } else if let Some(class) = class_of(whole) {
+            self.alloc_slot(class)
+        } else {
+            self.alloc_run(whole.div_ceil(PAGE))
+        }
     }
 
     fn dress<R>(
@@ -298,6 +313,8 @@ impl Arena {
     pub(crate) fn trim(&self) -> usize {
         let mut state = self.state.lock();
         let before = state.mapped();
+        // Stacks and windows may be given back too: the next growth looks after them again.
+        self.grown.store(false, Release);
         for i in (0..state.areas.len()).rev() {
             if state.areas.get(i).is_some_and(|a| a.live.load(Acquire) == 0) {
                 self.release(&mut state, i);

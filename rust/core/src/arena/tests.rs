@@ -16,9 +16,10 @@ fn arena(kernel: &'static dyn Kernel, inherit: bool) -> Arena {
         inherit,
         canary_seed: 0x1234_5678_9abc_def0,
     };
-    Arena::new(config, || {
+    let before_growth = || {
         GROWTH_CALLS.fetch_add(1, Relaxed);
-    })
+    };
+    Arena::new(config, Hooks { before_growth, make_room: || false })
 }
 
 /// A live allocation and the byte that fills it.

@@ -59,11 +59,18 @@ pub(crate) struct Stacks {
     /// Bit set: mapped and free.
     free: AtomicU64,
     mapped: Spin<Vec<Mapping>>,
+    /// Gives back what only rests elsewhere. False if there was nothing.
+    make_room: fn() -> bool,
 }
 
 impl Stacks {
-    pub(crate) fn new(kernel: &'static dyn Kernel, backend: Backend) -> Self {
-        Self { kernel, backend, free: AtomicU64::new(0), mapped: Spin::new(Vec::new()) }
+    pub(crate) fn new(
+        kernel: &'static dyn Kernel,
+        backend: Backend,
+        make_room: fn() -> bool,
+    ) -> Self {
+        let mapped = Spin::new(Vec::new());
+        Self { kernel, backend, free: AtomicU64::new(0), mapped, make_room }
     }
 
     /// Claims a stack. Waits for one when no further one can be had; operations are short and
@@ -78,6 +85,9 @@ impl Stacks {
             }
             if let Err(e) = self.map_one() {
                 if self.mapped.lock().is_empty() {
+                    if (self.make_room)() {
+                        continue;
+                    }
                     return Err(e);
                 }
                 std::thread::yield_now();
