@@ -323,6 +323,9 @@ class Secret(_native.SecretBase):
             "ordinary memory; use secret.reveal()"
         )
 
+    def __reversed__(self) -> NoReturn:
+        raise TypeError("a Secret is not iterated; use secret.reveal()")
+
     def __contains__(self, _part: object) -> NoReturn:
         raise TypeError("a Secret is not searched; use secret.reveal()")
 

@@ -28,8 +28,10 @@ def export_bytes(secret: Secret, /) -> bytes:
         TypeError: Not a Secret.
         ClosedError, ForkError, BorrowError: As for every use.
     """
-    _count(secret)
-    return secret._export()  # noqa: SLF001 - the door that this module fences
+    site = _site(secret)
+    data = secret._export()  # noqa: SLF001 - the door that this module fences
+    _counts[site] = _counts.get(site, 0) + 1
+    return data
 
 
 def export_str(secret: Secret, /, encoding: str = "utf-8") -> str:
@@ -42,8 +44,9 @@ def export_str(secret: Secret, /, encoding: str = "utf-8") -> str:
         ValueError: The bytes are not text in this encoding.
         TypeError, ClosedError, ForkError, BorrowError: As `export_bytes`.
     """
-    _count(secret)
+    site = _site(secret)
     data = secret._export()  # noqa: SLF001 - as above
+    _counts[site] = _counts.get(site, 0) + 1
     try:
         text = _decode(data, encoding)
     finally:
@@ -70,11 +73,14 @@ def counts() -> dict[str, int]:
     return {f"{file}:{line}": n for (file, line), n in _counts.items()}
 
 
-def _count(secret: Secret) -> None:
+def _site(secret: Secret) -> tuple[str, int]:
+    """Check the argument; return file and line of who calls the door."""
     from secretmem._secret import Secret
 
     if not isinstance(secret, Secret):
         raise TypeError(f"a Secret is exported, not {type(secret).__name__}")
-    caller = sys._getframe(2)  # noqa: SLF001 - as logging does
-    site = (caller.f_code.co_filename, caller.f_lineno)
-    _counts[site] = _counts.get(site, 0) + 1
+    caller = sys._getframe(1).f_back  # noqa: SLF001 - as logging does
+    if caller is None:
+        # A thread that begins here, or a program in C.
+        return ("<no Python code>", 0)
+    return (caller.f_code.co_filename, caller.f_lineno)

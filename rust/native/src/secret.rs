@@ -61,11 +61,20 @@ fn make<'py>(
     secret: Secret,
     name: Option<Bound<'py, PyString>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let name = name.map(Bound::unbind);
+    let name = name.map(|name| plain(&name)).transpose()?;
     PARTS.with(|next| next.set(Some(Parts { secret, name })));
     let made = cls.call0();
     PARTS.with(Cell::take);
     made
+}
+
+/// The characters of a name alone: a subclass could make `repr` raise.
+fn plain(name: &Bound<'_, PyString>) -> PyResult<Py<PyString>> {
+    if name.is_exact_instance_of::<PyString>() {
+        return Ok(name.clone().unbind());
+    }
+    let copy = name.py().get_type::<PyString>().call_method1("__str__", (name,))?;
+    Ok(copy.cast_into::<PyString>()?.unbind())
 }
 
 fn encoding(name: &str) -> PyResult<TextEncoding> {
