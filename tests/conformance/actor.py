@@ -13,7 +13,6 @@ import os
 from pathlib import Path
 
 from conformance.syscalls import (
-    ADVICE,
     FUTEX_PRIVATE,
     FUTEX_WAKE,
     PAGE,
@@ -113,6 +112,15 @@ class FileActor:
     def reopen(self, fd: int) -> int:
         """Open /proc/self/fd/N."""
         return os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+
+    def open_map_file(self, addr: int, length: int) -> int:
+        """Open the mapping's entry in /proc/self/map_files."""
+        name = f"/proc/self/map_files/{addr:x}-{addr + length:x}"
+        return os.open(name, os.O_RDWR | os.O_CLOEXEC)
+
+    def sendfile(self, to_fd: int, from_fd: int, count: int) -> int:
+        """Send file content from its position."""
+        return os.sendfile(to_fd, from_fd, None, count)
 
     def pipe(self) -> tuple[int, int]:
         """Make a pipe that does not wait."""
@@ -370,20 +378,3 @@ def _view(lines: list[str], step: int) -> PageView:
 
 def _known(flags: str) -> set[str]:
     return set(flags.split()[1:]) & _DUMPED_FLAGS
-
-
-def area(actor: Actor, pages: int = 1) -> tuple[int, int]:
-    """Create and map an area; the result is its descriptor and address."""
-    fd = actor.memfd_secret(os.O_CLOEXEC)
-    actor.ftruncate(fd, pages * PAGE)
-    return fd, actor.mmap(pages * PAGE, 3, 1, fd)
-
-
-def plain(actor: Actor, pages: int = 1) -> int:
-    """Map ordinary memory: the control."""
-    return actor.mmap(pages * PAGE, 3, 0x22)
-
-
-def advice_name(number: int) -> str:
-    """Give the name of an advice."""
-    return next(name for name, value in ADVICE.items() if value == number)

@@ -11,10 +11,12 @@ from conformance.world import LiveWorld, Nursery
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    RecordLack = Callable[[str, str], None]
 
 _PROFILE = pytest.StashKey[profiles.Profile]()
+_LACKS = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +39,13 @@ def profile(nursery: Nursery, pytestconfig: pytest.Config) -> profiles.Profile:
     return found
 
 
+@pytest.fixture(scope="session")
+def record_lack(pytestconfig: pytest.Config) -> RecordLack:
+    """Give a function that notes what a case did not find here."""
+    noted = pytestconfig.stash.setdefault(_LACKS, {})
+    return noted.__setitem__
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -47,3 +56,5 @@ def pytest_terminal_summary(
         terminalreporter.write_line(
             f"kernel {major}.{minor} follows the profile {found.name}"
         )
+    for case, lack in config.stash.get(_LACKS, {}).items():
+        terminalreporter.write_line(f"  {case}: {lack} here")

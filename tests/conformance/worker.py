@@ -13,24 +13,30 @@ from __future__ import annotations
 import array
 import ast
 import contextlib
+import importlib
 import os
 import resource
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conformance.actor import Actor
 from conformance.syscalls import PR_SET_DUMPABLE, call, error_name
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 CHANNEL = 3
 _CLONE_PARENT = 0x8000
 _MSG_CMSG_CLOEXEC = 0x40000000
 _LARGEST = 1 << 17
+_CASE_SECONDS = 60
 _NULL = "/dev/null"
-_HOME = str(Path(__file__).resolve().parents[1])
+HOME = str(Path(__file__).resolve().parents[1])
 
 Value = Any
 """What a call gave: int, bytes, str, tuple, set or None."""
@@ -125,7 +131,7 @@ class Worker:
 def command(mode: str) -> list[str]:
     """Give the command line of a nursery or of a worker after exec."""
     code = (
-        f"import sys; sys.path.insert(0, {_HOME!r}); "
+        f"import sys; sys.path.insert(0, {HOME!r}); "
         f"from conformance import worker; worker.{mode}()"
     )
     return [sys.executable, "-S", "-E", "-s", "-c", code]
@@ -143,10 +149,10 @@ def nursery() -> None:
     channel = socket.socket(fileno=0)
     while (message := receive(channel)) is not None:
         order, *rest = message.content
-        if order == "spawn":
+        if order in _BIRTHS:
             pid = os.fork()
             if not pid:
-                _become_worker(message.fds[0], *rest)
+                _BIRTHS[order](message.fds[0], *rest)
             os.close(message.fds[0])
             send(channel, pid)
         else:
@@ -171,6 +177,24 @@ def _become_worker(fd: int, uid: int, memlock: int) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         resume()
     os._exit(0)
+
+
+def _play(fd: int, module: str, function: str) -> None:
+    """Be the stage of a case: tell what it saw, and end."""
+    signal.alarm(_CASE_SECONDS)
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    stage = importlib.import_module("conformance.stage").LiveStage()
+    case = getattr(importlib.import_module(module), function)
+    with socket.socket(fileno=fd) as channel:
+        send(channel, case(stage))
+    os._exit(0)
+
+
+_BIRTHS: dict[str, Callable[..., None]] = {
+    "spawn": _become_worker,
+    "play": _play,
+}
 
 
 def _ending(pid: int) -> str | None:

@@ -154,6 +154,24 @@ class Nursery:
         assert receive(ours) is not None
         return answer.content, ours
 
+    def play(self, module: str, function: str) -> Value:
+        """
+        Play a case in a process of its own; what it saw.
+
+        A process that ended without an answer gives its signal's name, or
+        "failed".
+        """
+        ours, theirs = _pair()
+        with theirs:
+            order = ("play", module, function)
+            send(self.channel, order, (theirs.fileno(),))
+            started = receive(self.channel)
+        assert started is not None
+        with ours:
+            answer = receive(ours)
+        ended = self.ending(started.content)
+        return answer.content if answer else ended or "failed"
+
     def ending(self, pid: int) -> str | None:
         """Wait for a worker; give the name of the signal that ended it."""
         send(self.channel, ("wait", pid))

@@ -154,6 +154,17 @@ class CopyCalls(Task):
         return min(count, len(source.content))
 
     @syscall
+    def sendfile(self, to_fd: int, from_fd: int, count: int) -> int:
+        """
+        Send file content from its position, without a copy.
+
+        Raises:
+            OSError: EBADF, EINVAL (a secretmem file has no content to send).
+
+        """
+        return self.splice(from_fd, to_fd, count)
+
+    @syscall
     def futex_private(self, addr: int) -> int:
         """
         Wake a private futex; it is found by address, so it works.

@@ -285,6 +285,22 @@ class FileCalls(Task):
         return self.install(file, "open", cloexec=True)
 
     @syscall
+    def open_map_file(self, addr: int, length: int) -> int:  # noqa: ARG002
+        """
+        Open /proc/self/map_files/RANGE.
+
+        Raises:
+            OSError: EPERM without CAP_CHECKPOINT_RESTORE, ENOENT for
+                ordinary memory, ENXIO for secret memory.
+
+        """
+        if self.uid:
+            raise refusal(errno.EPERM, "open")
+        vma = self.mm.vmas.at(abi.page_of(addr))
+        secret = vma is not None and vma.file is not None
+        raise refusal(errno.ENXIO if secret else errno.ENOENT, "open")
+
+    @syscall
     def pipe(self) -> tuple[int, int]:
         """
         Make a pipe; the result is its reading and its writing end.

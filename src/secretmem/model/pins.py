@@ -71,6 +71,17 @@ class PinCalls(CopyCalls):
         self.pinned_bytes(addr, count)
 
     @syscall
+    def uring_write(self, fd: int, addr: int, count: int) -> int:
+        """
+        Write by io_uring with a plain pointer: its workers copy as well.
+
+        Raises:
+            OSError: as `write`.
+
+        """
+        return self.write(fd, addr, count)
+
+    @syscall
     def futex_shared(self, addr: int) -> int:
         """
         Wake a shared futex: it is found by its page, so it is refused.
