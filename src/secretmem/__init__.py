@@ -80,9 +80,10 @@ _HOMES = {
 
 def build_info() -> dict[str, object]:
     """Say how the compiled part was built; it is part of a bug report."""
-    from secretmem import _native
+    from secretmem import _backend
 
-    return _native.build_info()
+    built: dict[str, object] = _backend.load().build_info()
+    return built
 
 
 def trim() -> int:

@@ -20,12 +20,13 @@ _loaded: Any = None
 
 def select(module: Any) -> None:  # noqa: ANN401 - as above
     """
-    Let ``module`` stand where ``secretmem._native`` stands.
+    Let ``module`` stand where ``secretmem._native`` stands; None is that.
 
     Raises ConfigurationError once `load` has given another one.
     """
     global _chosen  # noqa: PLW0603 - one choice per process
-    if _loaded is not None and _loaded is not module:
+    wanted = _native_or_missing() if module is None else module
+    if _loaded is not None and _loaded is not wanted:
         raise ConfigurationError(
             "Secret is bound to its backend already; choose the backend "
             "before secretmem.Secret is first looked up"

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "SECRETMEM_BACKEND"
 
+# A name that is looked up here for the first time is imported.
+_NOT_THE_CALLER: Final = ("secretmem", "importlib")
+
 _BACKENDS: Final = ("memfd_secret", "mlock", "fake")
 
 
@@ -37,6 +40,7 @@ class _Policy:
         "configured",
         "fork",
         "gate",
+        "required",
         "strict_format",
         "warned",
     )
@@ -47,6 +51,7 @@ class _Policy:
         self.gate: str = "auto"
         self.strict_format = False
         self.configured = False
+        self.required = False
         self.warned = False
 
 
@@ -66,7 +71,8 @@ def configure(
 
     Args:
         policy: ``"require"`` pins the default: memfd_secret(2) or
-            `UnavailableError`.  The environment cannot weaken it.
+            `UnavailableError`.  Neither the environment nor a later call
+            can weaken it.
         backend: ``"memfd_secret"``; or, degraded and by name, ``"mlock"``:
             locked ordinary memory that the kernel, debuggers and root can
             read; or ``"fake"``, ordinary memory for tests on machines
@@ -92,7 +98,8 @@ def configure(
     _check("backend", backend, _BACKENDS)
     _check("fork", fork, ("private", "inherit"))
     _check("gate", gate, ("auto", "mprotect"))
-    if policy == "require":
+    required = now.required or policy == "require"
+    if required:
         if backend not in (None, "memfd_secret"):
             raise ConfigurationError(
                 f'policy="require" contradicts backend={backend!r}'
@@ -100,6 +107,7 @@ def configure(
         backend = "memfd_secret"
     _apply(backend or now.backend, fork or now.fork, gate or now.gate)
     now.configured = True
+    now.required = required
     if strict_format is not None:
         now.strict_format = bool(strict_format)
 
@@ -128,19 +136,25 @@ def _may_read_environment() -> bool:
 
 
 def _apply(backend: str, fork: str, gate: str) -> None:
-    if backend == "fake":
-        from secretmem.testing import fake_native
-
-        _backend.select(fake_native)
+    _backend.select(_module(backend))
+    # First: a warning that was turned into an error changes nothing.
+    if backend != "memfd_secret" and not active.warned:
+        _warn(backend)
+        active.warned = True
     _backend.load().settings(
         "memfd_secret" if backend == "fake" else backend,
         allow_pku=gate == "auto",
         inherit=fork == "inherit",
     )
     active.backend, active.fork, active.gate = backend, fork, gate
-    if backend != "memfd_secret" and not active.warned:
-        active.warned = True
-        _warn(backend)
+
+
+def _module(backend: str) -> Any:  # noqa: ANN401 - as for bind
+    if backend != "fake":
+        return None
+    from secretmem.testing import fake_native
+
+    return fake_native
 
 
 def _warn(backend: str) -> None:
@@ -162,8 +176,10 @@ def _caller_depth() -> int:
     """Point the warning at the first frame outside of this package."""
     depth = 0
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - as logging does
-    while frame and frame.f_globals.get("__package__") == "secretmem":
-        depth, frame = depth + 1, frame.f_back
+    while frame and frame.f_globals.get("__package__") in _NOT_THE_CALLER:
+        # These frames of an import are not counted by warnings.
+        depth += "importlib._bootstrap" not in frame.f_code.co_filename
+        frame = frame.f_back
     return depth
 
 
