@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ MARKERS = {
     "needs_ptrace": "a process may trace its own child",
     "needs_pku": "the machine has protection keys (pkey_alloc(2))",
     "needs_no_pku": "the machine has no protection keys",
+    "needs_core_files": "the kernel writes core files where a process works",
     "needs_network_none": "a child can have a network namespace of its own",
     "needs_swap": "swap space is in use",
     "needs_tool(*names)": "these programs are in PATH",
@@ -79,6 +81,15 @@ name = errno.errorcode.get(ctypes.get_errno(), "0")
 os.kill(pid, signal.SIGKILL)
 os.waitpid(pid, 0)
 raise SystemExit(name if failed else None)
+"""
+
+
+_CORE = """
+import os, resource, sys
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+os.chdir(sys.argv[1])
+os.abort()
 """
 
 
@@ -145,6 +156,22 @@ def network_none() -> str | None:
     return said and f"unshare(CLONE_NEWNET): {said}"
 
 
+@cache
+def core_files() -> str | None:
+    """Tell why an aborting process leaves no core file in its folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _CORE, folder],
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=60,
+        )
+        if any(Path(folder).glob("core*")):
+            return None
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text("utf-8")
+    return f"no core file came; core_pattern is {pattern.strip()}"
+
+
 def swap() -> str | None:
     """Tell that no swap space is in use."""
     lines = Path("/proc/swaps").read_text("ascii").splitlines()
@@ -164,6 +191,7 @@ PROBES: dict[str, Callable[..., str | None]] = {
     "needs_ptrace": ptrace,
     "needs_pku": pku,
     "needs_no_pku": no_pku,
+    "needs_core_files": core_files,
     "needs_network_none": network_none,
     "needs_swap": swap,
     "needs_tool": tool,
