@@ -1,0 +1,67 @@
+"""
+Samples: stop a program in the middle of an operation and look.
+
+A target repeats an operation; this stops it at random moments, keeps those
+in which the stack pointer is on another stack than the thread's own (inside
+the domain), and scans all written memory. Registers hold pieces of the
+secret then, by nature: they are counted, not judged.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from leak.memory import Memory, mappings
+from leak.tracer import register_hits, stopped
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leak.memory import Hit
+    from leak.needle import Needle
+
+
+@dataclass
+class Samples:
+    """What was seen."""
+
+    stops: int = 0
+    inside: int = 0
+    """All stops, and those inside the domain, whose memory was scanned."""
+    in_registers: int = 0
+    """Stops inside the domain with a piece of the needle in a register."""
+    hits: set[Hit] = field(default_factory=set)
+    searched: int = 0
+    """Bytes."""
+
+
+def take(pid: int, needles: Sequence[Needle], wanted: int) -> Samples:
+    """
+    Stop a process until ``wanted`` stops were inside the domain.
+
+    One stop in forty outside of it is scanned too.
+    """
+    samples = Samples()
+    memory = Memory(pid)
+    stack = next(m for m in mappings(pid) if m.name == "[stack]")
+    try:
+        while samples.inside < wanted and samples.stops < 100 * wanted:
+            time.sleep(random.uniform(0, 0.001))  # noqa: S311 - moments
+            with stopped(pid) as threads:
+                pointer = threads[0].stack_pointer()
+                inside = not stack.start <= pointer < stack.stop
+                samples.stops += 1
+                samples.inside += inside
+                if inside or samples.stops % 40 == 0:
+                    scan = memory.scan(needles, whole=False)
+                    samples.hits |= scan.hits
+                    samples.searched += scan.searched
+                if inside and register_hits(threads[0], needles):
+                    samples.in_registers += 1
+    finally:
+        memory.close()
+    return samples
