@@ -198,6 +198,7 @@ FAULTS: tuple[tuple[Rule, str, str, str], ...] = (
     (rules_text.words, "docs/a.md", "an unbreakable vault\n", "unbreakable"),
     (rules_text.words, "docs/a.md", "see /root/.cargo\n", "one machine"),
     (rules_text.words, "src/a.py", "# TODO: later\n", "loose end"),
+    (rules_text.words, "src/a.py", "raise NotImplementedError\n", "unfinish"),
     (rules_text.whitespace, "src/a.py", "x = 1 \n", "blanks"),
     (rules_text.whitespace, "src/a.py", "x = 1", "no newline"),
 )
