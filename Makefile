@@ -15,7 +15,7 @@ MANIFEST := --manifest-path rust/Cargo.toml
 
 # Whatever can change the compiled extension. The folders are listed too, so
 # that a deleted file counts.
-RUST_SOURCES := $(shell find rust \( -name target -o -name fuzz \) -prune -o \
+RUST_SOURCES := $(wildcard .cargo/config.toml) $(shell find rust \( -name target -o -name fuzz \) -prune -o \
     \( -type d -o -name '*.rs' -o -name '*.toml' -o -name '*.lock' \
     -o -name '*.S' -o -name '*.c' -o -name '*.h' \) -print 2>/dev/null)
 
