@@ -10,7 +10,7 @@ How the package is laid out, in the direction in which it imports:
 - ``_policy`` is what the program requires, ``_posture`` what it has,
   ``_harden`` what it gives up for more.
 - ``_secret`` (with ``_sources``), ``_area`` and ``hazmat`` are what programs
-  use.
+  use; ``crypto``, ``_keyring``, ``fernet`` and ``keys`` use secrets in turn.
 - ``prove``, ``doctor``, ``ps`` and ``model`` are the programs, ``cli`` their
   command lines, ``testing`` the pytest plugin.
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from secretmem import hazmat
     from secretmem._area import SecretArea, memfd_secret
     from secretmem._harden import Setting, harden
+    from secretmem._keyring import KeyRing
     from secretmem._policy import configure
     from secretmem._posture import Posture, posture
     from secretmem._secret import Secret
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
         ClosedError,
         ConfigurationError,
         CopiedWarning,
+        CryptoError,
         DegradedWarning,
         ForkError,
+        InvalidKey,
         LimitError,
         SecretmemError,
         SecretmemWarning,
@@ -47,8 +50,11 @@ __all__ = (
     "ClosedError",
     "ConfigurationError",
     "CopiedWarning",
+    "CryptoError",
     "DegradedWarning",
     "ForkError",
+    "InvalidKey",
+    "KeyRing",
     "LimitError",
     "Posture",
     "Secret",
@@ -70,6 +76,7 @@ _HOMES = {
     "Secret": "_secret",
     "SecretArea": "_area",
     "memfd_secret": "_area",
+    "KeyRing": "_keyring",
     "Setting": "_harden",
     "harden": "_harden",
     "configure": "_policy",

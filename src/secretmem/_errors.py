@@ -7,6 +7,7 @@ from secretmem.exceptions import (
     ClosedError,
     ConfigurationError,
     ForkError,
+    InvalidKey,
     LimitError,
     UnavailableError,
 )
@@ -79,3 +80,15 @@ def configured() -> ConfigurationError:
         "secret memory is in use already with other settings; call "
         "secretmem.configure() before the first Secret is made"
     )
+
+
+def key(text: str) -> InvalidKey:
+    """A key, nonce or length that an algorithm does not take."""
+    return InvalidKey(text)
+
+
+def tag() -> Exception:
+    """The tag does not fit."""
+    from secretmem.crypto.errors import InvalidTag
+
+    return InvalidTag()

@@ -1,17 +1,29 @@
 """The compiled part. Checked against the extension by mypy's stubtest."""
 
 from types import TracebackType
-from typing import Any, Literal, Self, SupportsIndex, final
+from typing import Any, Literal, Self, SupportsIndex, TypeVar, final
 
 from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
     "AreaBase",
+    "Ed25519Base",
+    "KeyBase",
     "SecretBase",
     "View",
+    "aead_open",
+    "aead_open_into",
+    "aead_open_to_secret",
+    "aead_seal",
     "build_info",
     "disable_speculation",
     "dumpable",
+    "fernet_open",
+    "fernet_seal",
+    "fernet_time",
+    "hkdf",
+    "hmac",
+    "hmac_verify",
     "memfd_secret",
     "probe",
     "seccomp_active",
@@ -24,6 +36,8 @@ __all__ = [
     "stats",
     "trim",
 ]
+
+_S = TypeVar("_S", bound=SecretBase)
 
 @final
 class View:
@@ -120,7 +134,9 @@ class SecretBase:
     def strip(self) -> Self: ...
     def reveal(self, *, writable: bool = False) -> View: ...
     def close(self) -> None: ...
-    def _decode(self, encoding: str, /, *, name: str | None = None) -> Self: ...
+    def _decode(
+        self, encoding: str, /, *, name: str | None = None
+    ) -> Self: ...
     def _write(self, fd: int, /) -> None: ...
     def _export(self) -> bytes: ...
 
@@ -152,3 +168,114 @@ def disable_speculation(which: SupportsIndex, /) -> None: ...
 def seccomp_active() -> bool: ...
 def secure_exec() -> bool: ...
 def build_info() -> dict[str, Any]: ...
+
+@final
+class KeyBase:
+    """A private key of the crypto library: RSA or a NIST curve."""
+
+    @staticmethod
+    def generate(kind: str, bits: int, *, inherit: bool | None) -> KeyBase: ...
+    @staticmethod
+    def load(
+        encoded: SecretBase,
+        passphrase: SecretBase | None,
+        *,
+        inherit: bool | None,
+    ) -> KeyBase: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def closed(self) -> bool: ...
+    def public(self) -> bytes: ...
+    def pkcs8(self, cls: type[_S]) -> _S: ...
+    def sign_ecdsa(self, digest: bytes) -> bytes: ...
+    def sign_pkcs1(self, algorithm: str, digest: bytes) -> bytes: ...
+    def sign_pss(
+        self, algorithm: str, mgf1: str, salt_len: int, digest: bytes
+    ) -> bytes: ...
+    def decrypt_oaep(
+        self,
+        cls: type[_S],
+        algorithm: str,
+        mgf1: str,
+        label: bytes,
+        ciphertext: bytes,
+    ) -> _S: ...
+    def exchange(self, cls: type[_S], peer: bytes) -> _S: ...
+    def close(self) -> None: ...
+
+@final
+class Ed25519Base:
+    """An Ed25519 private key."""
+
+    @staticmethod
+    def generate(*, inherit: bool | None) -> Ed25519Base: ...
+    @staticmethod
+    def from_seed(
+        seed: SecretBase, *, inherit: bool | None
+    ) -> Ed25519Base: ...
+    @property
+    def closed(self) -> bool: ...
+    def public(self) -> bytes: ...
+    def seed(self, cls: type[_S]) -> _S: ...
+    def sign(self, message: Buffer) -> bytes: ...
+    def close(self) -> None: ...
+
+def hmac(algorithm: str, key: SecretBase, message: Buffer, /) -> bytes: ...
+def hmac_verify(
+    algorithm: str, key: SecretBase, message: Buffer, mac: Buffer, /
+) -> bool: ...
+def hkdf(
+    cls: type[_S],
+    algorithm: str,
+    secret: SecretBase,
+    salt: bytes,
+    info: bytes,
+    length: int,
+    name: str | None,
+    /,
+) -> _S: ...
+def aead_seal(
+    algorithm: str,
+    key: SecretBase,
+    nonce: bytes,
+    data: Buffer | SecretBase,
+    aad: bytes,
+    /,
+) -> bytes: ...
+def aead_open(
+    algorithm: str,
+    key: SecretBase,
+    nonce: bytes,
+    data: Buffer,
+    aad: bytes,
+    /,
+) -> bytes: ...
+def aead_open_into(
+    algorithm: str,
+    key: SecretBase,
+    nonce: bytes,
+    data: Buffer,
+    aad: bytes,
+    buffer: Buffer,
+    /,
+) -> None: ...
+def aead_open_to_secret(
+    cls: type[_S],
+    algorithm: str,
+    key: SecretBase,
+    nonce: bytes,
+    data: Buffer,
+    aad: bytes,
+    name: str | None,
+    /,
+) -> _S: ...
+def fernet_seal(
+    key: SecretBase, time: int, iv: bytes, data: Buffer, /
+) -> bytes: ...
+def fernet_open(
+    cls: type[_S], key: SecretBase, token: bytes, name: str | None, /
+) -> _S: ...
+def fernet_time(token: bytes, /) -> int | None: ...

@@ -40,6 +40,8 @@ class Posture(NamedTuple):
     stacks: int
     stacks_in_use: int
     stack_bytes: int
+    heap_blocks: int
+    heap_bytes: int
     views_open: int
     views_orphaned: int
     window_bytes: int
@@ -70,7 +72,8 @@ def posture() -> Posture:
     # A read-only window is two mappings of its pages, and kernels that
     # count mappings count both.
     locked = sum(
-        stats[k] for k in ("area_bytes", "stack_bytes", "window_bytes")
+        stats[k]
+        for k in ("area_bytes", "stack_bytes", "heap_bytes", "window_bytes")
     )
     return Posture(
         backend=backend,

@@ -9,7 +9,11 @@ What can go wrong, in one tree.
     ├── ConfigurationError       configure() came too late or contradicts
     ├── ClosedError              also ValueError: use after close
     ├── BorrowError              also BufferError: a view is in the way
-    └── ForkError                a private Secret used in a forked child
+    ├── ForkError                a private Secret used in a forked child
+    └── CryptoError              base of:
+        ├── InvalidKey           also ValueError: key, nonce or length
+        ├── InvalidTag           also pyca's: nothing more is said
+        └── InvalidSignature     also pyca's
     SecretmemWarning             base of the warnings, a UserWarning
     ├── DegradedWarning          less than memfd_secret, chosen by name
     └── CopiedWarning            the source left a copy that stays
@@ -77,6 +81,19 @@ class BorrowError(SecretmemError, BufferError):
 
 class ForkError(SecretmemError):
     """A private Secret was used in a forked child."""
+
+
+class CryptoError(SecretmemError):
+    """
+    Base of the errors of cryptography.
+
+    ``InvalidTag`` and ``InvalidSignature`` are in `secretmem.crypto.errors`:
+    they are cryptography's own classes too, where that package is there.
+    """
+
+
+class InvalidKey(CryptoError, ValueError):  # noqa: N818 - as pyca's InvalidTag
+    """A key, nonce or length that the algorithm does not take."""
 
 
 class SecretmemWarning(UserWarning):

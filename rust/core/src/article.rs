@@ -2,12 +2,9 @@
 //! because it is a mapping.
 
 use crate::error::{Error, Result};
-use crate::kernel::{Fd, KERNEL, PAGE, Prot};
+use crate::kernel::{Fd, KERNEL, PAGE, Prot, linux};
 use crate::mapping::{Backend, Fork, Mapping, OwnedFd, Spec};
 use crate::runtime;
-
-/// No address space of today's processors has room for more bytes.
-const MOST: usize = 1 << 56;
 
 /// Secretmem pages that the program reads and writes itself.
 #[derive(Debug)]
@@ -28,7 +25,8 @@ impl SecretArea {
     pub fn new(len: usize, fork: Fork, cloexec: bool, keep_fd: bool) -> Result<Self> {
         // Fork handlers and the refusal of a machine without the call come with the runtime.
         let _ = runtime::get()?;
-        if len > MOST {
+        // A process that may lock without limit would touch pages until the machine has no more.
+        if len > linux::memory_size() {
             return Err(Error::Limit { need: len, what: "area" });
         }
         let pages = len.div_ceil(PAGE).max(1);

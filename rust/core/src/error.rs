@@ -44,6 +44,13 @@ pub enum Error {
     },
     /// Encoded input is not valid (base64, hex).
     Encoding,
+    /// A key, nonce or length that an algorithm does not take.
+    Key(&'static str),
+    /// A tag that does not fit: nothing more is said.
+    Tag,
+    /// A function of the crypto library failed that cannot with what it was given, but for want
+    /// of memory.
+    Library(&'static str),
     /// Code inside the domain panicked; its message is withheld.
     Panicked,
 }

@@ -66,18 +66,14 @@ impl Gate {
     /// Puts the mapping behind a gate, closed.
     pub(crate) fn close_over(kind: GateKind, mapping: &Mapping) -> Result<Self> {
         let (at, len) = (mapping.base(), mapping.size());
-        let kernel = mapping.kernel();
-        let (call, done) = match kind {
-            GateKind::Pku => {
-                // SAFETY: the mapping is ours and no reference into it exists yet.
-                ("pkey_mprotect", unsafe { kernel.protect_key(at, len, KEY.load(Relaxed)) })
-            }
+        match kind {
+            GateKind::Pku => put_under_key(mapping)?,
             GateKind::Mprotect => {
-                // SAFETY: as above.
-                ("mprotect", unsafe { kernel.protect(at, len, Prot::None) })
+                // SAFETY: the mapping is ours and no reference into it exists yet.
+                let done = unsafe { mapping.kernel().protect(at, len, Prot::None) };
+                done.map_err(|e| Error::from_call("mprotect", e, len, "area"))?;
             }
-        };
-        done.map_err(|e| Error::from_call(call, e, len, "area"))?;
+        }
         Ok(Self { kind, openers: Spin::new(0) })
     }
 
@@ -137,8 +133,17 @@ impl Gate {
     }
 }
 
+/// Puts a mapping under the process's key.
+pub(crate) fn put_under_key(mapping: &Mapping) -> Result<()> {
+    let (at, len, key) = (mapping.base(), mapping.size(), KEY.load(Relaxed));
+    // SAFETY: the mapping is the caller's and no reference into it exists yet.
+    let done = unsafe { mapping.kernel().protect_key(at, len, key) };
+    done.map_err(|e| Error::from_call("pkey_mprotect", e, len, "area"))
+}
+
+/// Opens the key for this thread; nests.
 #[inline]
-fn open_key() {
+pub(crate) fn open_key() {
     let depth = DEPTH.get();
     DEPTH.set(depth + 1);
     if depth == 0 {
@@ -146,8 +151,9 @@ fn open_key() {
     }
 }
 
+/// Undoes one [`open_key`].
 #[inline]
-fn close_key() {
+pub(crate) fn close_key() {
     let depth = DEPTH.get().saturating_sub(1);
     DEPTH.set(depth);
     if depth == 0 {

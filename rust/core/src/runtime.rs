@@ -5,6 +5,7 @@
 //! holes are filled with PROT_NONE), the epoch is one higher, and the runtime starts empty.
 
 use crate::arena::{Arena, ArenaStats, Config, Hooks};
+use crate::domain::heap::Heap;
 use crate::domain::stacks::{STACK, Stacks};
 use crate::error::{Error, Result, Unavailable};
 use crate::gate::{self, GateKind};
@@ -39,6 +40,7 @@ pub struct Runtime {
     pub(crate) private: Arena,
     pub(crate) inherit: Arena,
     pub(crate) stacks: Stacks,
+    pub(crate) heap: Heap,
     pub(crate) windows: Windows,
 }
 
@@ -135,6 +137,7 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
         private: Arena::new(config, HOOKS),
         inherit: Arena::new(Config { inherit: true, ..config }, HOOKS),
         stacks: Stacks::new(kernel, backend, make_room),
+        heap: Heap::new(kernel, backend, gate),
         windows: Windows::new(
             Spec { kernel, backend, fork, what: "window" },
             gate,
@@ -206,6 +209,7 @@ extern "C" fn before_fork() {
         runtime.private.before_fork();
         runtime.inherit.before_fork();
         runtime.stacks.before_fork();
+        runtime.heap.before_fork();
         runtime.windows.before_fork();
     }
     mapping::before_fork();
@@ -217,6 +221,8 @@ extern "C" fn after_fork_in_parent() {
     if let Some(runtime) = RUNTIME.get() {
         // SAFETY: as above.
         unsafe { runtime.windows.after_fork_in_parent() };
+        // SAFETY: as above.
+        unsafe { runtime.heap.after_fork_in_parent() };
         // SAFETY: as above.
         unsafe { runtime.stacks.after_fork_in_parent() };
         // SAFETY: as above.
@@ -252,6 +258,8 @@ fn in_child(handlers: bool) {
         // SAFETY: as above.
         unsafe { runtime.stacks.after_fork_in_child() };
         // SAFETY: as above.
+        unsafe { runtime.heap.after_fork_in_child() };
+        // SAFETY: as above.
         unsafe { runtime.inherit.after_fork_in_child(handlers) };
         // SAFETY: as above.
         unsafe { runtime.private.after_fork_in_child(handlers) };
@@ -284,6 +292,10 @@ pub struct Stats {
     pub stacks_in_use: usize,
     /// Bytes of all stacks.
     pub stack_bytes: usize,
+    /// Blocks of the secret heap that are in use.
+    pub heap_blocks: usize,
+    /// Bytes of the secret heap.
+    pub heap_bytes: usize,
     /// Windows.
     pub windows: WindowStats,
     /// One higher in each generation of forked children.
@@ -299,6 +311,7 @@ impl Runtime {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let (stacks, stacks_in_use) = self.stacks.stats();
+        let (heap_blocks, heap_bytes) = self.heap.stats();
         Stats {
             backend: self.settings.backend,
             gate: self.gate,
@@ -307,6 +320,8 @@ impl Runtime {
             stacks,
             stacks_in_use,
             stack_bytes: stacks * STACK,
+            heap_blocks,
+            heap_bytes,
             windows: self.windows.stats(),
             epoch: epoch(),
         }
@@ -317,6 +332,40 @@ impl Runtime {
     pub fn trim(&self) -> usize {
         self.private.trim() + self.inherit.trim() + self.windows.trim(false)
     }
+}
+
+/// A block for code inside; null without room.
+pub(crate) fn heap_alloc(size: usize, align: usize) -> *mut u8 {
+    RUNTIME.get().map_or(core::ptr::null_mut(), |r| r.heap.alloc(size, align))
+}
+
+/// Bytes of a live block.
+pub(crate) fn heap_size(at: *const u8) -> usize {
+    RUNTIME.get().map_or(0, |r| r.heap.size_of(at))
+}
+
+/// Takes a block back.
+///
+/// # Safety
+/// As [`Heap::free`].
+pub(crate) unsafe fn heap_free(at: *mut u8) {
+    if let Some(runtime) = RUNTIME.get() {
+        // SAFETY: as the caller promises.
+        unsafe { runtime.heap.free(at) };
+    }
+}
+
+/// Copies between blocks, of which at least one is in the heap.
+///
+/// # Safety
+/// `to` is writable and `from` readable for `len` bytes once the heap is open.
+pub(crate) unsafe fn heap_copy(to: *mut u8, from: *const u8, len: usize) {
+    let Some(runtime) = RUNTIME.get() else { return };
+    let Ok(_open) = runtime.heap.open() else {
+        linux::die("the secret heap cannot be opened to move a block")
+    };
+    // SAFETY: as the caller promises.
+    unsafe { asm::copy(to, from, len) };
 }
 
 /// Overwrites ordinary memory of the caller with zeros, as a constructor's `wipe` does.

@@ -6,7 +6,6 @@ use crate::buffer;
 use crate::error::{Failure, borrow_error};
 use crate::secret::Size;
 use core::ffi::c_int;
-use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use secretmem_core::article::SecretArea;
@@ -35,6 +34,12 @@ impl AreaBase {
     }
 }
 
+fn closed(py: Python<'_>) -> PyErr {
+    let class = py.import("secretmem.exceptions").and_then(|m| m.getattr("ClosedError"));
+    let made = class.and_then(|class| class.call1(("the area is closed",)));
+    made.map_or_else(|lookup| lookup, PyErr::from_value)
+}
+
 #[pymethods]
 impl AreaBase {
     #[new]
@@ -57,11 +62,11 @@ impl AreaBase {
     }
 
     /// The descriptor, or `None` if it was not kept.
-    fn _fileno(&self) -> PyResult<Option<i32>> {
+    fn _fileno(&self, py: Python<'_>) -> PyResult<Option<i32>> {
         let state = self.state();
         let open = state.area.as_ref().map(SecretArea::fd);
         drop(state);
-        Ok(open.ok_or(Failure(Error::Closed))?)
+        open.ok_or_else(|| closed(py))
     }
 
     /// Unmaps it; with `wipe` the pages are zeroed first, for all who share them.
@@ -86,7 +91,8 @@ impl AreaBase {
         let this = slf.get();
         let mut state = this.state();
         let Some(area) = state.area.as_ref() else {
-            return Err(PyBufferError::new_err("the area is closed"));
+            drop(state);
+            return Err(closed(slf.py()));
         };
         if !area.here() {
             drop(state);

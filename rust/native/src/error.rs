@@ -61,6 +61,14 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Encoding => {
             return Ok(PyValueError::new_err("the text is not valid in this encoding"));
         }
+        Error::Key(text) => {
+            let args = (text,).into_pyobject(py)?.into_any();
+            ("secretmem._errors", "key", args)
+        }
+        Error::Tag => return simple(py, "tag"),
+        Error::Library(function) => {
+            return Ok(PyRuntimeError::new_err(format!("{function} failed, for want of memory")));
+        }
         Error::Panicked => {
             return Ok(PyRuntimeError::new_err(
                 "an operation inside the secret domain panicked; its message is withheld",

@@ -7,19 +7,32 @@
 
 mod area;
 mod buffer;
+mod crypto;
 mod error;
 mod io;
+mod keys;
 mod process;
 mod secret;
 mod view;
 
 use pyo3::prelude::*;
 
+/// Code inside the domain allocates from the secret heap.
+#[global_allocator]
+static ALLOCATOR: secretmem_core::Routed = secretmem_core::Routed;
+
 /// The native part of the package `secretmem`.
 #[pymodule]
 mod _native {
     #[pymodule_export]
     use super::area::AreaBase;
+    #[pymodule_export]
+    use super::crypto::{
+        aead_open, aead_open_into, aead_open_to_secret, aead_seal, fernet_open, fernet_seal,
+        fernet_time, hkdf, hmac, hmac_verify,
+    };
+    #[pymodule_export]
+    use super::keys::{Ed25519Base, KeyBase};
     #[pymodule_export]
     use super::process::{
         build_info, disable_speculation, dumpable, memfd_secret, probe, seccomp_active,

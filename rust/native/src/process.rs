@@ -71,6 +71,8 @@ pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     out.set_item("stacks", stats.stacks)?;
     out.set_item("stacks_in_use", stats.stacks_in_use)?;
     out.set_item("stack_bytes", stats.stack_bytes)?;
+    out.set_item("heap_blocks", stats.heap_blocks)?;
+    out.set_item("heap_bytes", stats.heap_bytes)?;
     out.set_item("views_open", stats.windows.open)?;
     out.set_item("views_orphaned", stats.windows.orphaned)?;
     out.set_item("window_bytes", stats.windows.bytes)?;
@@ -147,6 +149,10 @@ pub(crate) fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     out.set_item("version", env!("CARGO_PKG_VERSION"))?;
     out.set_item("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
     out.set_item("architecture", std::env::consts::ARCH)?;
+    let (library, commit) = secretmem_core::crypto::LIBRARY;
+    out.set_item("crypto_library", library)?;
+    out.set_item("crypto_commit", commit)?;
+    out.set_item("crypto_validation", "not FIPS validated")?;
     out.set_item("fault_injection", cfg!(feature = "fault"))?;
     Ok(out)
 }

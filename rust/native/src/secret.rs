@@ -51,12 +51,12 @@ impl<'py> FromPyObject<'_, 'py> for Size {
     }
 }
 
-fn options(inherit: Option<bool>, isolated: bool, flush: bool) -> Options {
+pub(crate) fn options(inherit: Option<bool>, isolated: bool, flush: bool) -> Options {
     let inherit = inherit.unwrap_or_else(|| INHERIT.load(Relaxed));
     Options { inherit, isolated, flush }
 }
 
-fn make<'py>(
+pub(crate) fn make<'py>(
     cls: &Bound<'py, PyType>,
     secret: Secret,
     name: Option<Bound<'py, PyString>>,

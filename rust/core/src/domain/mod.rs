@@ -6,10 +6,12 @@
 //! cleared and the stack wiped. The gates of the secrets that the operation uses are opened by
 //! the caller before and closed after.
 //!
-//! Code inside does not allocate, print, start threads or touch thread-local or lazy state, and
-//! returns only a [`Public`] type. Routing of the allocator and the crypto library have their
-//! place beside this file.
+//! Code inside does not print, start threads or touch thread-local or lazy state, allocates only
+//! what was claimed ([`run_with_heap`]; the extension's allocator is [`route::Routed`]), and
+//! returns only a [`Public`] type.
 
+pub(crate) mod heap;
+pub(crate) mod route;
 pub(crate) mod stacks;
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,12 @@ pub(crate) fn inside() -> bool {
     stacks::inside()
 }
 
+/// Whether allocations go to the secret heap.
+#[inline]
+pub(crate) fn inside_with_heap() -> bool {
+    stacks::inside_with_heap()
+}
+
 /// Asks the processor what is to be cleared and silences panics inside: the hook of the standard
 /// library would print the message, and with a backtrace it would allocate.
 pub(crate) fn init() {
@@ -79,11 +87,16 @@ unsafe extern "C" fn body<F: FnOnce() -> R, R: Public>(job: *mut c_void) {
     }
 }
 
-/// Runs `code` inside.
+/// Runs `code` inside. What it allocates (the message of a panic) is not secret and goes to the
+/// system's allocator.
 ///
 /// # Errors
 /// [`Error::Limit`] if no stack can be had, [`Error::Panicked`].
 pub(crate) fn run<R: Public>(runtime: &Runtime, code: impl FnOnce() -> R) -> Result<R> {
+    run_on_stack(runtime, false, code)
+}
+
+fn run_on_stack<R: Public>(runtime: &Runtime, heap: bool, code: impl FnOnce() -> R) -> Result<R> {
     repair(runtime);
     let stack = runtime.stacks.claim()?;
     let old = match set_signal_stack(runtime, stack) {
@@ -93,11 +106,26 @@ pub(crate) fn run<R: Public>(runtime: &Runtime, code: impl FnOnce() -> R) -> Res
             return Err(e);
         }
     };
+    stack.set_heap(heap);
     ENTERED.set(Some((stack, old)));
     let mut job = Job { code: Some(code), result: Err(Error::Panicked) };
     enter(&mut job, stack);
     leave(runtime, stack, old);
     job.result
+}
+
+/// Runs `code` inside with room for `bytes` of heap.
+///
+/// # Errors
+/// As [`run`]; [`Error::Limit`] if the heap cannot have that room.
+pub(crate) fn run_with_heap<R: Public>(
+    runtime: &Runtime,
+    bytes: usize,
+    code: impl FnOnce() -> R,
+) -> Result<R> {
+    let _claim = runtime.heap.claim(bytes)?;
+    let _open = runtime.heap.open()?;
+    run_on_stack(runtime, true, code)
 }
 
 fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {

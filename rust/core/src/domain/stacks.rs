@@ -34,6 +34,19 @@ pub(crate) fn inside() -> bool {
     base != 0 && crate::asm::stack_pointer().wrapping_sub(base) < RESERVATION
 }
 
+/// Bit set: the operation on that stack has the secret heap.
+static WITH_HEAP: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the calling code runs on a secret stack and has the secret heap.
+#[inline]
+pub(crate) fn inside_with_heap() -> bool {
+    if !inside() {
+        return false;
+    }
+    let offset = crate::asm::stack_pointer().wrapping_sub(BASE.load(Relaxed));
+    WITH_HEAP.load(Relaxed) & (1 << (offset / STRIDE)) != 0
+}
+
 /// A claimed stack, by number. Given back by [`Stacks::give_back`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stack(u32);
@@ -43,6 +56,15 @@ impl Stack {
     pub(crate) fn low(self) -> *mut u8 {
         let base: *mut u8 = core::ptr::with_exposed_provenance_mut(BASE.load(Relaxed));
         base.wrapping_add(self.0 as usize * STRIDE + PAGE)
+    }
+
+    /// Says whether allocations of the operation on this stack go to the secret heap.
+    pub(crate) fn set_heap(self, with: bool) {
+        if with {
+            WITH_HEAP.fetch_or(1 << self.0, Relaxed);
+        } else {
+            WITH_HEAP.fetch_and(!(1 << self.0), Relaxed);
+        }
     }
 
     /// One past the highest byte.

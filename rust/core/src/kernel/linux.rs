@@ -206,6 +206,14 @@ pub fn page_size() -> usize {
     (unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) as usize
 }
 
+/// Bytes of RAM of this machine. sysconf(3).
+#[must_use]
+pub fn memory_size() -> usize {
+    // SAFETY: no precondition.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    usize::try_from(pages).unwrap_or(0).saturating_mul(page_size())
+}
+
 /// Registers fork handlers. pthread_atfork(3).
 ///
 /// # Errors

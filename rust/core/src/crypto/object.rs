@@ -1,0 +1,421 @@
+//! The library's key objects, and the calls on them. Rust because they hold private keys.
+//!
+//! Every function here is called inside the domain with the secret heap, except where stated.
+//! Each frees on every way out what it made.
+
+use super::mac::Hash;
+use super::ok;
+use super::pkey::Kind;
+use crate::domain;
+use crate::runtime::{self, epoch};
+use aws_lc_sys as lc;
+use core::ffi::{c_char, c_int, c_long, c_void};
+use core::ptr;
+
+/// A key object in the secret heap of the process that made it.
+#[derive(Debug)]
+pub(super) struct Object {
+    key: *mut lc::EVP_PKEY,
+    epoch: u32,
+}
+
+// SAFETY: the library's key objects may be used by several threads; ours is freed once.
+unsafe impl Send for Object {}
+
+impl Object {
+    /// Takes over a key of this process; `None` if there is none. Outside the domain.
+    pub(super) fn new(key: *mut lc::EVP_PKEY) -> Option<Self> {
+        (!key.is_null()).then(|| Self { key, epoch: epoch() })
+    }
+
+    pub(super) fn key(&self) -> *mut lc::EVP_PKEY {
+        self.key
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+}
+
+impl Drop for Object {
+    /// Freed inside. In a forked child the object is not there.
+    fn drop(&mut self) {
+        let Ok(runtime) = runtime::get() else { return };
+        if self.epoch != epoch() {
+            return;
+        }
+        let key = self.key;
+        // Without a stack it stays in the closed heap.
+        let _ = domain::run_with_heap(runtime, 0, || {
+            // SAFETY: ours, and nobody uses it any more.
+            unsafe { lc::EVP_PKEY_free(key) };
+        });
+    }
+}
+
+/// # Safety
+/// Inside the domain.
+pub(super) unsafe fn generate_on_curve(curve: c_int) -> *mut lc::EVP_PKEY {
+    // SAFETY: as the caller promises.
+    let key = unsafe { lc::EVP_PKEY_new() };
+    // SAFETY: as the caller promises.
+    let ec = unsafe { lc::EC_KEY_new_by_curve_name(curve) };
+    // SAFETY: null or made above; the key takes the other over when it is assigned.
+    let made = !key.is_null()
+        && !ec.is_null()
+        && ok(unsafe { lc::EC_KEY_generate_key(ec) })
+        && ok(unsafe { lc::EVP_PKEY_assign_EC_KEY(key, ec) });
+    if made {
+        return key;
+    }
+    // SAFETY: made above, not assigned.
+    unsafe { lc::EC_KEY_free(ec) };
+    // SAFETY: made above.
+    unsafe { lc::EVP_PKEY_free(key) };
+    ptr::null_mut()
+}
+
+/// # Safety
+/// Inside the domain.
+pub(super) unsafe fn generate_rsa(bits: c_int) -> *mut lc::EVP_PKEY {
+    // SAFETY: as the caller promises.
+    let key = unsafe { lc::EVP_PKEY_new() };
+    // SAFETY: as the caller promises.
+    let rsa = unsafe { lc::RSA_new() };
+    // SAFETY: as the caller promises.
+    let e = unsafe { lc::BN_new() };
+    let exponent = lc::RSA_F4 as u64;
+    // SAFETY: null or made above; the key takes the other over when it is assigned.
+    let made = !key.is_null()
+        && !rsa.is_null()
+        && !e.is_null()
+        && ok(unsafe { lc::BN_set_word(e, exponent) })
+        && ok(unsafe { lc::RSA_generate_key_ex(rsa, bits, e, ptr::null_mut()) })
+        && ok(unsafe { lc::EVP_PKEY_assign_RSA(key, rsa) });
+    // SAFETY: made above.
+    unsafe { lc::BN_free(e) };
+    if made {
+        return key;
+    }
+    // SAFETY: made above, not assigned.
+    unsafe { lc::RSA_free(rsa) };
+    // SAFETY: made above.
+    unsafe { lc::EVP_PKEY_free(key) };
+    ptr::null_mut()
+}
+
+/// A passphrase on its way to the library's callback.
+struct Passphrase {
+    at: *const u8,
+    len: usize,
+}
+
+unsafe extern "C" fn give_passphrase(
+    to: *mut c_char,
+    room: c_int,
+    _writing: c_int,
+    passphrase: *mut c_void,
+) -> c_int {
+    // SAFETY: `load` passes a pointer to its own Passphrase.
+    let passphrase = unsafe { &*passphrase.cast::<Passphrase>() };
+    match c_int::try_from(passphrase.len) {
+        Ok(len) if len <= room && !passphrase.at.is_null() => {
+            // SAFETY: room for `room` bytes, and the passphrase is open for its length.
+            unsafe { crate::asm::copy(to.cast(), passphrase.at, passphrase.len) };
+            len
+        }
+        _ => -1,
+    }
+}
+
+/// Reads PEM or DER; null if it cannot be read.
+///
+/// # Safety
+/// Inside the domain; `at` is readable for `len` bytes, `pass` null or for `pass_len`.
+pub(super) unsafe fn load(
+    at: *const u8,
+    len: usize,
+    pass: *const u8,
+    pass_len: usize,
+) -> *mut lc::EVP_PKEY {
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { core::slice::from_raw_parts(at, len) };
+    if bytes.windows(11).any(|w| w == b"-----BEGIN ") {
+        // SAFETY: as the caller promises.
+        return unsafe { load_pem(at, len, pass, pass_len) };
+    }
+    let mut cbs = lc::CBS { data: at, len };
+    // SAFETY: the CBS is over the caller's bytes.
+    let key = unsafe { lc::EVP_parse_private_key(&raw mut cbs) };
+    if !key.is_null() && cbs.len == 0 {
+        return key;
+    }
+    // SAFETY: null or made above, with bytes left behind it.
+    unsafe { lc::EVP_PKEY_free(key) };
+    if !pass.is_null() {
+        let mut cbs = lc::CBS { data: at, len };
+        // SAFETY: as above; the passphrase is readable for its length.
+        return unsafe {
+            lc::PKCS8_parse_encrypted_private_key(&raw mut cbs, pass.cast(), pass_len)
+        };
+    }
+    let mut from = at;
+    // SAFETY: as above.
+    unsafe { lc::d2i_AutoPrivateKey(ptr::null_mut(), &raw mut from, len as c_long) }
+}
+
+/// # Safety
+/// As [`load`].
+unsafe fn load_pem(
+    at: *const u8,
+    len: usize,
+    pass: *const u8,
+    pass_len: usize,
+) -> *mut lc::EVP_PKEY {
+    // SAFETY: the bytes outlive the BIO, which is read-only.
+    let bio = unsafe { lc::BIO_new_mem_buf(at.cast(), len as isize) };
+    if bio.is_null() {
+        return ptr::null_mut();
+    }
+    let mut passphrase = Passphrase { at: pass, len: pass_len };
+    let user = (&raw mut passphrase).cast();
+    // SAFETY: the callback gets the pointer that it expects.
+    let key =
+        unsafe { lc::PEM_read_bio_PrivateKey(bio, ptr::null_mut(), Some(give_passphrase), user) };
+    // SAFETY: made above.
+    unsafe { lc::BIO_free(bio) };
+    key
+}
+
+/// # Safety
+/// Inside the domain; null or a key.
+pub(super) unsafe fn kind_of(key: *mut lc::EVP_PKEY) -> Option<Kind> {
+    if key.is_null() {
+        return None;
+    }
+    // SAFETY: a key.
+    match unsafe { lc::EVP_PKEY_id(key) } {
+        lc::EVP_PKEY_RSA => Some(Kind::Rsa),
+        lc::EVP_PKEY_ED25519 => Some(Kind::Ed25519),
+        lc::EVP_PKEY_X25519 => Some(Kind::X25519),
+        lc::EVP_PKEY_EC => {
+            // SAFETY: an EC key has a group.
+            let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
+            // SAFETY: as above.
+            let group = unsafe { lc::EC_KEY_get0_group(ec) };
+            // SAFETY: as above.
+            match unsafe { lc::EC_GROUP_get_curve_name(group) } {
+                lc::NID_X9_62_prime256v1 => Some(Kind::P256),
+                lc::NID_secp384r1 => Some(Kind::P384),
+                lc::NID_secp521r1 => Some(Kind::P521),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Bits of the key and bytes of its SubjectPublicKeyInfo; zeros if it cannot be written.
+///
+/// # Safety
+/// Inside the domain; `out` is writable for `room` bytes.
+pub(super) unsafe fn marshal_public(
+    key: *mut lc::EVP_PKEY,
+    out: *mut u8,
+    room: usize,
+) -> (usize, usize) {
+    if key.is_null() {
+        return (0, 0);
+    }
+    // SAFETY: a key.
+    let bits = unsafe { lc::EVP_PKEY_bits(key) } as usize;
+    // SAFETY: as the caller promises.
+    let len = unsafe { marshal(lc::EVP_marshal_public_key, key, out, room) };
+    (bits, len.unwrap_or(0))
+}
+
+/// Bytes of the PKCS#8 form.
+///
+/// # Safety
+/// As [`marshal_public`].
+pub(super) unsafe fn marshal_private(
+    key: *mut lc::EVP_PKEY,
+    out: *mut u8,
+    room: usize,
+) -> Option<usize> {
+    if key.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { marshal(lc::EVP_marshal_private_key, key, out, room) }
+}
+
+type Marshal = unsafe extern "C" fn(*mut lc::CBB, *const lc::EVP_PKEY) -> c_int;
+
+/// # Safety
+/// As [`marshal_public`].
+unsafe fn marshal(
+    write: Marshal,
+    key: *mut lc::EVP_PKEY,
+    out: *mut u8,
+    room: usize,
+) -> Option<usize> {
+    let mut cbb = core::mem::MaybeUninit::<lc::CBB>::uninit();
+    let cbb = cbb.as_mut_ptr();
+    let (mut data, mut len) = (ptr::null_mut(), 0);
+    // SAFETY: a builder of ours over the caller's buffer.
+    if !ok(unsafe { lc::CBB_init_fixed(cbb, out, room) }) {
+        return None;
+    }
+    // SAFETY: initialised above.
+    let done = ok(unsafe { write(cbb, key) })
+        && ok(unsafe { lc::CBB_finish(cbb, &raw mut data, &raw mut len) });
+    if !done {
+        // SAFETY: initialised above; a fixed builder frees nothing.
+        unsafe { lc::CBB_cleanup(cbb) };
+    }
+    done.then_some(len)
+}
+
+/// # Safety
+/// Inside the domain; an EC key; `out` is writable for `room` bytes.
+pub(super) unsafe fn ecdsa(
+    key: *mut lc::EVP_PKEY,
+    digest: &[u8],
+    out: *mut u8,
+    room: usize,
+) -> Option<usize> {
+    let mut len = 0;
+    // SAFETY: an EC key.
+    let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
+    // SAFETY: as above.
+    if unsafe { lc::ECDSA_size(ec) } > room {
+        return None;
+    }
+    // SAFETY: the signature fits, as compared above.
+    let done = unsafe { lc::ECDSA_sign(0, digest.as_ptr(), digest.len(), out, &raw mut len, ec) };
+    ok(done).then_some(len as usize)
+}
+
+/// # Safety
+/// Inside the domain; an RSA key; `out` is as long as the modulus, the digest as its hash.
+pub(super) unsafe fn pkcs1(
+    key: *mut lc::EVP_PKEY,
+    hash: Hash,
+    digest: &[u8],
+    out: *mut u8,
+) -> Option<usize> {
+    let mut len = 0;
+    let nid = hash.nid();
+    // SAFETY: an RSA key.
+    let rsa = unsafe { lc::EVP_PKEY_get0_RSA(key) };
+    // SAFETY: as the caller promises.
+    let done = unsafe { lc::RSA_sign(nid, digest.as_ptr(), digest.len(), out, &raw mut len, rsa) };
+    ok(done).then_some(len as usize)
+}
+
+/// # Safety
+/// As [`pkcs1`].
+pub(super) unsafe fn pss(
+    key: *mut lc::EVP_PKEY,
+    (hash, mgf1): (Hash, Hash),
+    salt_len: c_int,
+    digest: &[u8],
+    (out, room): (*mut u8, usize),
+) -> Option<usize> {
+    let mut len = 0;
+    let (md, mask) = (hash.method(), mgf1.method());
+    // SAFETY: an RSA key.
+    let rsa = unsafe { lc::EVP_PKEY_get0_RSA(key) };
+    let (at, n) = (digest.as_ptr(), digest.len());
+    // SAFETY: as the caller promises.
+    let done =
+        unsafe { lc::RSA_sign_pss_mgf1(rsa, &raw mut len, out, room, at, n, md, mask, salt_len) };
+    ok(done).then_some(len)
+}
+
+/// # Safety
+/// Inside the domain; an RSA key; `out` is writable for `room` bytes, the modulus' length.
+pub(super) unsafe fn oaep(
+    key: *mut lc::EVP_PKEY,
+    (hash, mgf1): (Hash, Hash),
+    label: &[u8],
+    ciphertext: &[u8],
+    (out, room): (*mut u8, usize),
+) -> Option<usize> {
+    // SAFETY: a key; no engine.
+    let ctx = unsafe { lc::EVP_PKEY_CTX_new(key, ptr::null_mut()) };
+    if ctx.is_null() {
+        return None;
+    }
+    // SAFETY: made above.
+    let ready = unsafe { oaep_options(ctx, (hash, mgf1), label) };
+    let mut len = room;
+    let (at, n) = (ciphertext.as_ptr(), ciphertext.len());
+    // SAFETY: as the caller promises.
+    let done = ready && ok(unsafe { lc::EVP_PKEY_decrypt(ctx, out, &raw mut len, at, n) });
+    // SAFETY: made above.
+    unsafe { lc::EVP_PKEY_CTX_free(ctx) };
+    done.then_some(len)
+}
+
+/// # Safety
+/// Inside the domain; a context of an RSA key.
+unsafe fn oaep_options(
+    ctx: *mut lc::EVP_PKEY_CTX,
+    (hash, mgf1): (Hash, Hash),
+    label: &[u8],
+) -> bool {
+    let padding = lc::RSA_PKCS1_OAEP_PADDING;
+    // SAFETY: as the caller promises, for each call.
+    let ready = ok(unsafe { lc::EVP_PKEY_decrypt_init(ctx) })
+        && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_padding(ctx, padding) })
+        && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(ctx, hash.method()) })
+        && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf1.method()) });
+    if !ready || label.is_empty() {
+        return ready;
+    }
+    // SAFETY: the label's length.
+    let copy = unsafe { lc::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };
+    if copy.is_null() {
+        return false;
+    }
+    // SAFETY: the context takes the copy over when it is set.
+    let set = unsafe { lc::EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, copy.cast(), label.len()) };
+    if ok(set) {
+        return true;
+    }
+    // SAFETY: made above, not taken over.
+    unsafe { lc::OPENSSL_free(copy) };
+    false
+}
+
+/// # Safety
+/// As [`oaep`], for an EC key.
+pub(super) unsafe fn ecdh(
+    key: *mut lc::EVP_PKEY,
+    peer: &[u8],
+    (out, room): (*mut u8, usize),
+) -> Option<usize> {
+    // SAFETY: an EC key has a group.
+    let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
+    // SAFETY: as above.
+    let group = unsafe { lc::EC_KEY_get0_group(ec) };
+    // SAFETY: as above.
+    let point = unsafe { lc::EC_POINT_new(group) };
+    if point.is_null() {
+        return None;
+    }
+    let (at, n) = (peer.as_ptr(), peer.len());
+    // SAFETY: made above; the library checks that the point is on the curve.
+    let valid = ok(unsafe { lc::EC_POINT_oct2point(group, point, at, n, ptr::null_mut()) });
+    let len = if valid {
+        // SAFETY: room for a coordinate, as the caller promises.
+        unsafe { lc::ECDH_compute_key(out.cast(), room, point, ec, None) }
+    } else {
+        -1
+    };
+    // SAFETY: made above.
+    unsafe { lc::EC_POINT_free(point) };
+    usize::try_from(len).ok().filter(|n| *n > 0)
+}

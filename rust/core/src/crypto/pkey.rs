@@ -1,0 +1,354 @@
+//! RSA and elliptic-curve private keys. Rust because they are secret.
+//!
+//! A key is kept as PKCS#8 in a secret. The library's object, with its Montgomery tables and
+//! blinding, is made from it at the first use in a process and stays in the secret heap, so an
+//! inherited key works in a forked child too, which makes an object of its own.
+
+use super::mac::Hash;
+use super::object;
+use crate::domain;
+use crate::draft::Draft;
+use crate::error::{Error, Result};
+use crate::runtime::{self, Runtime, epoch};
+use crate::secret::{Options, Secret};
+use crate::sync::Spin;
+use aws_lc_sys as lc;
+use core::ffi::c_int;
+use core::ptr;
+use object::Object;
+
+/// Heap that loading a key or one operation may take; measured at 4096-bit keys, doubled.
+const HEAP: usize = 64 << 10;
+/// Bytes of the longest public key (SubjectPublicKeyInfo, RSA-8192) and of its signature.
+const MOST_PUBLIC: usize = 1200;
+/// Bytes of the longest private key (PKCS#8, RSA-8192), with room to spare.
+const MOST_PRIVATE: usize = 5400;
+
+/// Kinds of key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// RSA.
+    Rsa,
+    /// NIST curves of FIPS 186-5, by their size in bits.
+    P256,
+    /// As above.
+    P384,
+    /// As above.
+    P521,
+    /// RFC 8410; see `ed25519`.
+    Ed25519,
+    /// RFC 8410 and RFC 7748.
+    X25519,
+}
+
+impl Kind {
+    fn curve(self) -> Option<c_int> {
+        match self {
+            Self::P256 => Some(lc::NID_X9_62_prime256v1),
+            Self::P384 => Some(lc::NID_secp384r1),
+            Self::P521 => Some(lc::NID_secp521r1),
+            _ => None,
+        }
+    }
+
+    /// For the way out of the domain.
+    fn code(self) -> usize {
+        self as usize
+    }
+
+    fn of_code(code: usize) -> Option<Self> {
+        [Self::Rsa, Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::X25519]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+/// A private key.
+#[derive(Debug)]
+pub struct PrivateKey {
+    kind: Kind,
+    bits: usize,
+    pkcs8: Secret,
+    public: Vec<u8>,
+    kept: Spin<Kept>,
+}
+
+/// The object of this process and how many operations are using it.
+#[derive(Debug, Default)]
+struct Kept {
+    object: Option<Object>,
+    users: usize,
+}
+
+/// How a key is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// PEM text or DER: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1.
+    pub encoded: &'a Secret,
+    /// Of an encrypted key.
+    pub passphrase: Option<&'a Secret>,
+}
+
+impl PrivateKey {
+    /// Makes a key: RSA of `bits` bits with exponent 65537, or on a curve.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for a size that is not made, or as every use of a secret.
+    pub fn generate(kind: Kind, bits: usize, options: Options) -> Result<Self> {
+        if kind == Kind::Rsa && !matches!(bits, 2048 | 3072 | 4096 | 8192) {
+            return Err(Error::Key("RSA keys have 2048, 3072, 4096 or 8192 bits"));
+        }
+        Self::make(options, |_runtime| match kind.curve() {
+            // SAFETY: inside the domain, as `make` says.
+            Some(curve) => unsafe { object::generate_on_curve(curve) },
+            // SAFETY: as above.
+            None => unsafe { object::generate_rsa(bits as c_int) },
+        })
+    }
+
+    /// Loads a key.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if it cannot be read: damaged, of another kind, or a wrong passphrase.
+    pub fn load(source: Source<'_>, options: Options) -> Result<Self> {
+        let encoded = source.encoded.pin()?;
+        let passphrase = source.passphrase.map(Secret::pin).transpose()?;
+        let pass_len = source.passphrase.map_or(0, Secret::size);
+        let len = source.encoded.size();
+        encoded.with(|at| {
+            let load = |pass: *const u8| {
+                Self::make(options, |_runtime| {
+                    // SAFETY: inside the domain; both secrets are open for their lengths.
+                    unsafe { object::load(at, len, pass, pass_len) }
+                })
+            };
+            match &passphrase {
+                Some(pinned) => pinned.with(load)?,
+                None => load(ptr::null()),
+            }
+        })?
+    }
+
+    /// Runs `create` inside, and keeps what it made.
+    fn make(options: Options, create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY) -> Result<Self> {
+        let runtime = runtime::get()?;
+        let pkcs8 = Draft::new(MOST_PRIVATE, options)?;
+        let mut public = vec![0u8; MOST_PUBLIC];
+        let out = public.as_mut_ptr();
+        let (mut key, mut code, mut bits, mut public_len) = (ptr::null_mut(), None, 0, 0);
+        let private_len = pkcs8.with(|to| {
+            domain::run_with_heap(runtime, HEAP, || {
+                key = create(runtime);
+                // SAFETY: null or a key of the library's.
+                code = unsafe { object::kind_of(key) }.map(Kind::code);
+                // SAFETY: as above; the buffer has the length given.
+                let public = unsafe { object::marshal_public(key, out, MOST_PUBLIC) };
+                (bits, public_len) = public;
+                // SAFETY: as above.
+                unsafe { object::marshal_private(key, to, MOST_PRIVATE) }
+            })
+        })??;
+        let object = Object::new(key);
+        let unreadable = Error::Key("the private key cannot be read");
+        let kind = code.and_then(Kind::of_code).ok_or(unreadable)?;
+        public.truncate(public_len);
+        let pkcs8 = pkcs8.finish_at(private_len.filter(|_| public_len > 0).ok_or(unreadable)?)?;
+        let kept = Spin::new(Kept { object, users: 0 });
+        Ok(Self { kind, bits, pkcs8, public, kept })
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Bits of the modulus or of the field.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        self.bits
+    }
+
+    /// The public key as SubjectPublicKeyInfo (RFC 5280), in DER.
+    #[must_use]
+    pub fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// The PKCS#8 form (RFC 5958), in DER, not encrypted.
+    #[must_use]
+    pub fn pkcs8(&self) -> &Secret {
+        &self.pkcs8
+    }
+
+    /// Ends the key: its secret is closed, and its object freed now or when the last operation
+    /// that uses it ends.
+    ///
+    /// # Errors
+    /// As [`Secret::close`].
+    pub fn close(&self) -> Result<()> {
+        self.pkcs8.close()?;
+        self.free_unused();
+        Ok(())
+    }
+
+    fn free_unused(&self) {
+        let mut kept = self.kept.lock();
+        let unused = if kept.users == 0 { kept.object.take() } else { None };
+        drop(kept);
+        drop(unused);
+    }
+
+    /// Runs `code` inside with the key's object.
+    fn with_object<R: domain::Public>(
+        &self,
+        code: impl FnOnce(*mut lc::EVP_PKEY) -> R,
+    ) -> Result<R> {
+        let pinned = self.pkcs8.pin()?;
+        let key = self.object(pinned.runtime)?;
+        let result = domain::run_with_heap(pinned.runtime, HEAP, || code(key));
+        drop(pinned);
+        self.kept.lock().users -= 1;
+        if self.pkcs8.closed() {
+            self.free_unused();
+        }
+        result
+    }
+
+    /// The object of this process, made from the PKCS#8 form if it is not there, and counted as
+    /// used.
+    fn object(&self, runtime: &'static Runtime) -> Result<*mut lc::EVP_PKEY> {
+        let mut kept = self.kept.lock();
+        if let Some(object) = kept.object.as_ref().filter(|o| o.epoch() == epoch()) {
+            let key = object.key();
+            kept.users += 1;
+            return Ok(key);
+        }
+        let len = self.pkcs8.size();
+        let pinned = self.pkcs8.pin()?;
+        let mut key = ptr::null_mut();
+        pinned.with(|at| {
+            domain::run_with_heap(runtime, HEAP, || {
+                // SAFETY: inside the domain; the secret is open.
+                key = unsafe { object::load(at, len, ptr::null(), 0) };
+            })
+        })??;
+        let object = Object::new(key).ok_or(Error::Library("EVP_parse_private_key"))?;
+        let key = object.key();
+        // Users that the parent's threads were are not here.
+        *kept = Kept { object: Some(object), users: 1 };
+        Ok(key)
+    }
+
+    /// ECDSA over a digest; the signature is DER. Returns its length.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for another kind of key, or as every use of a secret.
+    pub fn sign_ecdsa(&self, digest: &[u8], out: &mut [u8]) -> Result<usize> {
+        if self.kind.curve().is_none() {
+            return Err(Error::Key("ECDSA needs a key on a NIST curve"));
+        }
+        let (out, room) = (out.as_mut_ptr(), out.len());
+        let signed = self.with_object(|key| {
+            // SAFETY: a key of the library's; the buffers have the lengths given.
+            unsafe { object::ecdsa(key, digest, out, room) }
+        })?;
+        signed.ok_or(Error::Library("ECDSA_sign"))
+    }
+
+    /// RSASSA-PKCS1-v1_5 (RFC 8017) over a digest. Returns the length of the signature.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::sign_ecdsa`].
+    pub fn sign_pkcs1(&self, hash: Hash, digest: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.check_rsa(hash, digest, out)?;
+        let out = out.as_mut_ptr();
+        let signed = self.with_object(|key| {
+            // SAFETY: as in `sign_ecdsa`; `check_rsa` compared the lengths.
+            unsafe { object::pkcs1(key, hash, digest, out) }
+        })?;
+        signed.ok_or(Error::Library("RSA_sign"))
+    }
+
+    /// RSASSA-PSS (RFC 8017) over a digest, the mask by `mgf1`. Returns the length.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::sign_ecdsa`]; [`Error::Key`] if the salt does not fit.
+    pub fn sign_pss(
+        &self,
+        hash: Hash,
+        mgf1: Hash,
+        salt_len: usize,
+        digest: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize> {
+        self.check_rsa(hash, digest, out)?;
+        if salt_len + hash.size() + 2 > self.bits.div_ceil(8) {
+            return Err(Error::Key("the salt is too long for this key"));
+        }
+        let (out, room) = (out.as_mut_ptr(), out.len());
+        let signed = self.with_object(|key| {
+            // SAFETY: as in `sign_pkcs1`.
+            unsafe { object::pss(key, (hash, mgf1), salt_len as c_int, digest, (out, room)) }
+        })?;
+        signed.ok_or(Error::Library("RSA_sign_pss_mgf1"))
+    }
+
+    fn check_rsa(&self, hash: Hash, digest: &[u8], out: &[u8]) -> Result<()> {
+        if self.kind != Kind::Rsa {
+            return Err(Error::Key("this needs an RSA key"));
+        }
+        if digest.len() != hash.size() {
+            return Err(Error::Key("the digest has not the length of its hash"));
+        }
+        if out.len() < self.bits.div_ceil(8) {
+            return Err(Error::Key("the output is shorter than the modulus"));
+        }
+        Ok(())
+    }
+
+    /// RSAES-OAEP (RFC 8017): the plaintext as a new secret.
+    ///
+    /// # Errors
+    /// [`Error::Tag`] if the ciphertext is not for this key, label and hash.
+    pub fn decrypt_oaep(
+        &self,
+        hash: Hash,
+        mgf1: Hash,
+        label: &[u8],
+        ciphertext: &[u8],
+        options: Options,
+    ) -> Result<Secret> {
+        if self.kind != Kind::Rsa {
+            return Err(Error::Key("this needs an RSA key"));
+        }
+        let room = self.bits.div_ceil(8);
+        let draft = Draft::new(room, options)?;
+        let len = draft.with(|to| {
+            self.with_object(|key| {
+                // SAFETY: as in `sign_ecdsa`; the draft is open and has `room` bytes.
+                unsafe { object::oaep(key, (hash, mgf1), label, ciphertext, (to, room)) }
+            })
+        })??;
+        draft.finish_at(len.ok_or(Error::Tag)?)
+    }
+
+    /// The shared secret of ECDH (SP 800-56A) with the public point of another, uncompressed.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if the point is not on this key's curve.
+    pub fn exchange(&self, peer: &[u8], options: Options) -> Result<Secret> {
+        if self.kind.curve().is_none() {
+            return Err(Error::Key("ECDH needs a key on a NIST curve"));
+        }
+        let room = self.bits.div_ceil(8);
+        let draft = Draft::new(room, options)?;
+        let len = draft.with(|to| {
+            self.with_object(|key| {
+                // SAFETY: as in `decrypt_oaep`.
+                unsafe { object::ecdh(key, peer, (to, room)) }
+            })
+        })??;
+        draft.finish_at(len.ok_or(Error::Key("the peer's point is not on this curve"))?)
+    }
+}

@@ -1,0 +1,129 @@
+//! Known answers, and what an operation leaves in the heap.
+
+use super::aead::{self, Cipher, Header};
+use super::mac::{self, Hash};
+use super::{ed25519, fernet};
+use crate::error::Error;
+use crate::runtime;
+use crate::secret::{Options, Secret};
+
+fn secret(hex: &str) -> Secret {
+    let text = Secret::from_bytes(hex.as_bytes(), Options::default()).expect("secret");
+    text.decode(crate::ops::TextEncoding::Hex, Options::default()).expect("hex")
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2)
+        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
+        .collect()
+}
+
+/// RFC 8032, section 7.1, test 3.
+#[test]
+fn ed25519_gives_the_rfcs_answer() {
+    let seed = secret("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7");
+    let key = ed25519::PrivateKey::from_seed(&seed, Options::default()).expect("key");
+    assert_eq!(
+        key.public().to_vec(),
+        unhex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")
+    );
+    let mut signature = [0; ed25519::SIGNATURE_SIZE];
+    key.sign(&unhex("af82"), &mut signature).expect("signature");
+    assert_eq!(
+        signature.to_vec(),
+        unhex(concat!(
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac",
+            "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+        ))
+    );
+    assert_eq!(key.seed(Options::default()).expect("seed").equals(&seed), Ok(true));
+}
+
+/// RFC 4231, test case 2, and RFC 5869, test case 1.
+#[test]
+fn hmac_and_hkdf_give_the_rfcs_answers() {
+    let key = secret("4a656665");
+    let message = b"what do ya want for nothing?";
+    let mut out = [0; 32];
+    mac::hmac(Hash::Sha256, &key, message, &mut out).expect("mac");
+    let right = unhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    assert_eq!(out.to_vec(), right);
+    assert_eq!(mac::verify(Hash::Sha256, &key, message, &right), Ok(true));
+    assert_eq!(mac::verify(Hash::Sha256, &key, b"", &right), Ok(false));
+
+    let ikm = secret("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b");
+    let (salt, info) = (unhex("000102030405060708090a0b0c"), unhex("f0f1f2f3f4f5f6f7f8f9"));
+    let okm = mac::hkdf(Hash::Sha256, &ikm, &salt, &info, 42, Options::default()).expect("okm");
+    let right = unhex(concat!(
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf",
+        "34007208d5b887185865"
+    ));
+    assert_eq!(okm.matches(&right), Ok(true));
+}
+
+#[test]
+fn every_cipher_opens_what_it_seals_and_nothing_else() {
+    let key = Secret::random(32, Options::default()).expect("key");
+    for cipher in
+        [Cipher::AesGcm, Cipher::ChaCha20Poly1305, Cipher::XChaCha20Poly1305, Cipher::AesGcmSiv]
+    {
+        let nonce = vec![7; cipher.nonce_size()];
+        let header = Header { nonce: &nonce, aad: b"aad" };
+        for len in [0, 1, 64, 5000] {
+            let message = vec![9u8; len];
+            let mut sealed = vec![0; len + aead::TAG_SIZE];
+            aead::seal(cipher, &key, header, &message, &mut sealed).expect("seal");
+            let opened = aead::open_to_secret(cipher, &key, header, &sealed, Options::default())
+                .expect("open");
+            assert_eq!(opened.matches(&message), Ok(true));
+            sealed[len / 2] ^= 1;
+            let mut out = vec![1; len];
+            assert_eq!(aead::open(cipher, &key, header, &sealed, &mut out), Err(Error::Tag));
+            assert!(out.iter().all(|b| *b == 0), "{cipher:?} {len}");
+        }
+    }
+}
+
+#[test]
+fn operations_leave_no_block_behind() {
+    let runtime = runtime::get().expect("memfd_secret");
+    let key = Secret::random(32, Options::default()).expect("key");
+    let header = Header { nonce: &[1; 12], aad: b"" };
+    let mut sealed = [0; 40];
+    for cipher in [Cipher::AesGcm, Cipher::ChaCha20Poly1305, Cipher::AesGcmSiv] {
+        aead::seal(cipher, &key, header, &[0; 24], &mut sealed).expect("seal");
+    }
+    let mut out = [0; 64];
+    mac::hmac(Hash::Sha512, &key, b"m", &mut out).expect("mac");
+    let signer = ed25519::PrivateKey::generate(Options::default()).expect("key");
+    signer.sign(b"m", &mut out).expect("signature");
+    assert_eq!(runtime.heap.stats().0, 0);
+}
+
+/// The token of github.com/fernet/spec, generate.json.
+#[test]
+fn fernet_gives_the_specifications_answer() {
+    let text =
+        Secret::from_bytes(b"cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", Options::default());
+    let key = text.expect("text").decode(crate::ops::TextEncoding::Base64Url, Options::default());
+    let key = key.expect("key");
+    let iv: [u8; 16] = core::array::from_fn(|i| i as u8);
+    let mut token = vec![0; fernet::token_size(5)];
+    fernet::seal(&key, 499_162_800, &iv, b"hello", &mut token).expect("token");
+    let right = concat!(
+        "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64j",
+        "VmpU4IwqDA=="
+    );
+    let right = Secret::from_bytes(right.as_bytes(), Options::default()).expect("text");
+    let right = right.decode(crate::ops::TextEncoding::Base64Url, Options::default());
+    assert_eq!(right.expect("token").matches(&token), Ok(true));
+    assert_eq!(fernet::time(&token), Some(499_162_800));
+    let opened = fernet::open(&key, &token, Options::default()).expect("open");
+    assert_eq!(opened.matches(b"hello"), Ok(true));
+    for at in 0..token.len() {
+        let mut damaged = token.clone();
+        damaged[at] ^= 1;
+        let opened = fernet::open(&key, &damaged, Options::default());
+        assert_eq!(opened.err(), Some(Error::Tag), "byte {at}");
+    }
+}

@@ -1,0 +1,24 @@
+"""
+Private keys that live, sign and decrypt in secret memory.
+
+The classes are instances of ``cryptography``'s abstract classes, so what
+takes its keys takes these: PyJWT, the x509 builders, PKCS7.  They need the
+extra ``secretmem[crypto]``.
+"""
+
+from __future__ import annotations
+
+from secretmem.keys._ec import EllipticCurvePrivateKey
+from secretmem.keys._ed25519 import Ed25519PrivateKey
+from secretmem.keys._load import load_der, load_file, load_pem
+from secretmem.keys._rsa import RSAPrivateKey
+
+
+__all__ = (
+    "Ed25519PrivateKey",
+    "EllipticCurvePrivateKey",
+    "RSAPrivateKey",
+    "load_der",
+    "load_file",
+    "load_pem",
+)

@@ -1,0 +1,65 @@
+"""Ed25519 (RFC 8032)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric import ed25519 as pyca
+
+from secretmem import Secret, _policy
+from secretmem.keys._base import PrivateKey
+
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import Buffer
+
+    from secretmem import _native
+else:
+    _native = _policy.bind()
+
+
+class Ed25519PrivateKey(PrivateKey, pyca.Ed25519PrivateKey):
+    """An Ed25519 private key; an instance of pyca's abstract class."""
+
+    __slots__ = ()
+
+    @classmethod
+    def _of(cls, key: object) -> Self:
+        self = object.__new__(cls)
+        self._key = key
+        return self
+
+    @classmethod
+    def generate(cls, *, inherit: bool | None = None) -> Self:
+        """Make a key from 32 random bytes of the kernel."""
+        return cls._of(_native.Ed25519Base.generate(inherit=inherit))
+
+    @classmethod
+    def from_seed(cls, seed: Secret, *, inherit: bool | None = None) -> Self:
+        """
+        Make the key of a 32-byte seed (RFC 8032's private key).
+
+        Raises:
+            InvalidKey: The seed has another length.
+        """
+        return cls._of(_native.Ed25519Base.from_seed(seed, inherit=inherit))
+
+    def sign(self, data: Buffer) -> bytes:
+        """Sign a message; returns 64 bytes."""
+        signature: bytes = self._key.sign(data)
+        return signature
+
+    def public_key(self) -> pyca.Ed25519PublicKey:
+        """Return pyca's public key."""
+        return pyca.Ed25519PublicKey.from_public_bytes(self._key.public())
+
+    def private_bytes_raw(self) -> bytes:
+        """Refuse; `seed` gives a Secret."""
+        raise TypeError("a private key does not leave secret memory")
+
+    def seed(self) -> Secret:
+        """Return the 32-byte seed as a new Secret."""
+        seed: Secret = self._key.seed(Secret)
+        return seed

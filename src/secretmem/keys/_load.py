@@ -1,0 +1,81 @@
+"""Loading private keys: the file's bytes never leave secret memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secretmem import Secret, _policy
+from secretmem.exceptions import InvalidKey
+from secretmem.keys._ec import EllipticCurvePrivateKey
+from secretmem.keys._ed25519 import Ed25519PrivateKey
+from secretmem.keys._rsa import RSAPrivateKey
+
+
+if TYPE_CHECKING:
+    from secretmem import _native
+    from secretmem._sources import Path
+
+    Loaded = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
+else:
+    _native = _policy.bind()
+
+_SEED = 32
+
+
+def load_file(
+    path: Path,
+    passphrase: Secret | None = None,
+    *,
+    inherit: bool | None = None,
+) -> Loaded:
+    """
+    Load a private key from a PEM or DER file.
+
+    Args:
+        path: The file: PKCS#8, encrypted PKCS#8, PKCS#1 or SEC 1.
+        passphrase: Of an encrypted key.
+        inherit: Whether forked children have the key.
+
+    Raises:
+        OSError: The file cannot be read.
+        InvalidKey: Damaged, of an unknown kind, or a wrong passphrase.
+    """
+    with Secret.from_file(path) as encoded:
+        return _load(encoded, passphrase, inherit=inherit)
+
+
+def load_pem(
+    encoded: Secret,
+    passphrase: Secret | None = None,
+    *,
+    inherit: bool | None = None,
+) -> Loaded:
+    """Load a private key from PEM text; see `load_file`."""
+    return _load(encoded, passphrase, inherit=inherit)
+
+
+def load_der(
+    encoded: Secret,
+    passphrase: Secret | None = None,
+    *,
+    inherit: bool | None = None,
+) -> Loaded:
+    """Load a private key from DER; see `load_file`."""
+    return _load(encoded, passphrase, inherit=inherit)
+
+
+def _load(
+    encoded: Secret, passphrase: Secret | None, *, inherit: bool | None
+) -> Loaded:
+    key = _native.KeyBase.load(encoded, passphrase, inherit=inherit)
+    if key.kind == "rsa":
+        return RSAPrivateKey._of(key)  # noqa: SLF001 - the package's own
+    if key.kind in ("p256", "p384", "p521"):
+        return EllipticCurvePrivateKey._of(key)  # noqa: SLF001 - as above
+    if key.kind != "ed25519":
+        key.close()
+        raise InvalidKey(f"keys of the kind {key.kind} are not loaded here")
+    # The seed is the last 32 bytes of the PKCS#8 form (RFC 8410, section 7).
+    with key.pkcs8(Secret) as form, form[-_SEED:] as seed:
+        key.close()
+        return Ed25519PrivateKey.from_seed(seed, inherit=inherit)
