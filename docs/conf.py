@@ -1,0 +1,81 @@
+"""Sphinx: Markdown by MyST, the API from docstrings, warnings as errors."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+
+_ROOT = Path(__file__).resolve().parent.parent
+_CARGO = tomllib.loads((_ROOT / "rust" / "Cargo.toml").read_text("utf-8"))
+
+project = "secretmem"
+author = "The secretmem maintainers"
+copyright = "the secretmem maintainers"  # noqa: A001 - Sphinx's name for it
+# Stated once, in the Cargo workspace.
+version = release = _CARGO["workspace"]["package"]["version"]
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# Docstrings name Python objects in single backquotes.
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+html_title = f"secretmem {version}"
+html_copy_source = False
+
+# Not objects of the reference: an argument, and classes of the library that
+# signatures name.
+nitpick_ignore = [
+    ("py:obj", "size"),
+    ("py:class", "PathLike"),
+    ("py:class", "HasFileno"),
+]
+
+# Names that the package gives to types for its own use.
+_ALIASES = {
+    "Path": "str | bytes | PathLike",
+    "Descriptor": "int | HasFileno",
+    "Backend": "Literal['memfd_secret', 'mlock', 'fake']",
+    "Fork": "Literal['private', 'inherit']",
+    "Gate": "Literal['auto', 'mprotect']",
+}
+
+
+def _spell_out(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Show what a type is, where its name is the package's own."""
+    del app, what, name, obj, options
+    for alias, meaning in _ALIASES.items():
+        if signature is not None:
+            signature = re.sub(rf": {alias}\b", f": {meaning}", signature)
+    return signature, returns
+
+
+def setup(app: Sphinx) -> None:
+    """Register what this file adds to Sphinx."""
+    app.connect("autodoc-process-signature", _spell_out)
