@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Self
 
 from secretmem import Secret, hazmat
 from secretmem.crypto.aead import XChaCha20Poly1305
-from secretmem.crypto.errors import InvalidTag
 from secretmem.crypto.mac import Hmac
 from secretmem.exceptions import InvalidKey
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from typing_extensions import Buffer
+
+    from secretmem.crypto.errors import InvalidTag
 
 VERSION = 1
 KEY_SIZE = 32
@@ -118,7 +119,7 @@ class KeyRing:
         header, nonce = raw[:_HEADER], raw[_HEADER : _HEADER + _NONCE]
         cipher = self._ciphers.get(header[1:])
         if header[0] != VERSION or cipher is None:
-            raise InvalidTag("the token names no key of this ring")
+            raise _invalid("the token names no key of this ring")
         return cipher.decrypt_to_secret(
             nonce,
             raw[_HEADER + _NONCE :],
@@ -157,7 +158,14 @@ def _raw(token: bytes | str) -> bytes:
             validate=True,
         )
     except (binascii.Error, ValueError):
-        raise InvalidTag("the token is not base64url") from None
+        raise _invalid("the token is not base64url") from None
     if len(raw) < _SHORTEST:
-        raise InvalidTag("the token is too short")
+        raise _invalid("the token is too short")
     return raw
+
+
+def _invalid(text: str) -> InvalidTag:
+    """Make the error; its class loads cryptography where it is there."""
+    from secretmem.crypto.errors import InvalidTag
+
+    return InvalidTag(text)

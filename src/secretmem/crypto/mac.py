@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secretmem import _policy
-from secretmem.crypto.errors import InvalidSignature
 
 
 if TYPE_CHECKING:
@@ -54,4 +53,6 @@ class Hmac:
             InvalidSignature: ``mac`` is not the MAC of ``message``.
         """
         if not _native.hmac_verify(self._algorithm, self._key, message, mac):
+            from secretmem.crypto.errors import InvalidSignature
+
             raise InvalidSignature("the MAC does not fit the message")
