@@ -3,7 +3,8 @@ How many random programs a run may try, and with which settings.
 
 By default few, the same on every run, so that the suite is quick and a
 failure is never a matter of luck. `SECRETMEM_CONFORMANCE_PROGRAMS=N` tries N
-random programs instead (`make conformance`).
+random programs instead (`make conformance`); to see the failing one made
+short, set `SECRETMEM_CONFORMANCE_SHRINK=1` too.
 """
 
 from __future__ import annotations
@@ -30,23 +31,22 @@ ASKED: Final = int(os.environ.get(VARIABLE, "0"))
 CHUNKS: Final = max(1, -(-ASKED // CHUNK))
 
 
+SHRINK: Final = bool(os.environ.get("SECRETMEM_CONFORMANCE_SHRINK"))
+"""Whether to shrink a program that fails, which can take minutes."""
+
+
 def run(program: type[Program]) -> None:
-    """Run one chunk of random programs; shrink what fails."""
+    """Run one chunk of random programs."""
     _run(program, min(ASKED, CHUNK) or SHORT, fixed=not ASKED)
 
 
 def search(program: type[Program], programs: int) -> None:
     """Run up to `programs` fixed programs; fail at the first difference."""
-    _run(program, programs, fixed=True, phases=(Phase.generate,))
+    _run(program, programs, fixed=True)
 
 
-def _run(
-    program: type[Program],
-    programs: int,
-    *,
-    fixed: bool,
-    phases: tuple[Phase, ...] = (Phase.generate, Phase.shrink),
-) -> None:
+def _run(program: type[Program], programs: int, *, fixed: bool) -> None:
+    phases = (Phase.generate, Phase.shrink) if SHRINK else (Phase.generate,)
     run_state_machine_as_test(
         program,
         settings=settings(

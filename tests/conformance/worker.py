@@ -73,12 +73,14 @@ def receive(channel: socket.socket) -> Message | None:
     return Message(content, list(fds)) if data else None
 
 
-def _answer(actor: Actor, name: str, arguments: Value) -> Value:
+def _answer(actor: object, name: str, arguments: Value) -> Value:
     positional, named = arguments
     try:
         return "value", getattr(actor, name)(*positional, **named)
     except OSError as error:
         return "errno", error_name(error)
+    except Exception as error:  # noqa: BLE001 the other side compares it
+        return "raised", type(error).__name__
 
 
 def _clone() -> int:
@@ -87,12 +89,20 @@ def _clone() -> int:
 
 
 class Worker:
-    """One process on its leash."""
+    """
+    One process on its leash.
+
+    Class attributes:
+        actor_class: whose methods it runs.
+
+    """
+
+    actor_class: type = Actor
 
     def __init__(self, channel: socket.socket) -> None:
         """Serve the channel, which is descriptor 3."""
         self.channel = channel
-        self.actor = Actor()
+        self.actor = self.actor_class()
 
     def serve(self) -> None:
         """Obey until the other side is gone."""
@@ -128,11 +138,19 @@ class Worker:
         send(self.channel, ("value", message.fds[0]))
 
 
-def command(mode: str) -> list[str]:
-    """Give the command line of a nursery or of a worker after exec."""
-    code = (
-        f"import sys; sys.path.insert(0, {HOME!r}); "
-        f"from conformance import worker; worker.{mode}()"
+def command(mode: str, *setup: str) -> list[str]:
+    """
+    Give the command line of a nursery or of a worker after exec.
+
+    `setup` is Python that runs first.
+    """
+    code = "; ".join(
+        (
+            f"import sys; sys.path.insert(0, {HOME!r})",
+            "from conformance import worker",
+            *setup,
+            f"worker.{mode}()",
+        )
     )
     return [sys.executable, "-S", "-E", "-s", "-c", code]
 

@@ -35,8 +35,8 @@ class Outcome(NamedTuple):
     What a call came to.
 
     Attributes:
-        kind: "value", "errno" or "killed".
-        what: the value, the errno's name or the signal's name.
+        kind: "value", "errno", "killed" or "raised".
+        what: the value, or the name of errno, signal or exception.
 
     """
 
@@ -135,12 +135,12 @@ class ModelWorld:
 class Nursery:
     """The live processes' parent; starting it costs a Python start."""
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, *setup: str) -> None:
+        """Start it, with lines of Python that run first."""
         self.channel, theirs = _pair()
         with theirs:
             self._program = subprocess.Popen(
-                command("nursery"), stdin=theirs.fileno()
+                command("nursery", *setup), stdin=theirs.fileno()
             )
 
     def spawn(self, uid: int, memlock: int) -> tuple[int, socket.socket]:
