@@ -26,21 +26,16 @@ class Kept:
     def fails(
         self, kind: type[BaseException], action: Callable[[], object]
     ) -> None:
-        """Do what must fail; keep error, traceback, frames and text."""
+        """Do what must fail; keep the error, its traceback and frames."""
         try:
             action()
         except kind as error:
-            told = traceback.TracebackException.from_exception(
-                error, capture_locals=True
-            )
-            self.texts.append("".join(told.format()))
-            self.texts.append(repr(error.args))
             self.errors.append(error)
             return
         raise AssertionError("that should have failed")
 
     def logged(self) -> None:
-        """Pass all of it to logging, with the traceback."""
+        """Pass all of it to logging, and to a formatter of variables."""
         import io
         import logging
 
@@ -51,6 +46,11 @@ class Kept:
         for error in self.errors:
             log.error("failed", exc_info=error)
             assert error.__traceback__
+            told = traceback.TracebackException.from_exception(
+                error, capture_locals=True
+            )
+            self.texts.append("".join(told.format()))
+            self.texts.append(repr(error.args))
         self.texts.append(into.getvalue())
 
 
@@ -242,7 +242,8 @@ def limit(stage: Stage) -> None:
     stage.check(b"loaded")
     if stage.ordinary:
         return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 4096))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, allowed[1]))
     for action in (
         lambda: stage.Secret.from_fd(stage.source(), isolated=True),
         secret.strip,
@@ -250,7 +251,7 @@ def limit(stage: Stage) -> None:
         lambda: secret[::-1],
     ):
         kept.fails(secretmem.LimitError, action)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
     kept.logged()
     stage.check(b"refused")
 
