@@ -45,8 +45,15 @@ html_copy_source = False
 # signatures name.
 nitpick_ignore = [
     ("py:obj", "size"),
-    ("py:class", "PathLike"),
+    ("py:obj", "secretmem.crypto.errors"),
+    ("py:class", "Buffer"),
     ("py:class", "HasFileno"),
+    ("py:class", "PathLike"),
+    ("py:exc", "UnsupportedAlgorithm"),
+]
+# Those of cryptography, under the names that signatures give its modules.
+nitpick_ignore_regex = [
+    ("py:class", r"(cryptography|forms|hashes|paddings|pyca|utils)\..*"),
 ]
 
 # Names that the package gives to types for its own use.
@@ -56,6 +63,7 @@ _ALIASES = {
     "Backend": "Literal['memfd_secret', 'mlock', 'fake']",
     "Fork": "Literal['private', 'inherit']",
     "Gate": "Literal['auto', 'mprotect']",
+    "Loaded": "Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey",
 }
 
 
@@ -69,10 +77,14 @@ def _spell_out(
     returns: str | None,
 ) -> tuple[str | None, str | None]:
     """Show what a type is, where its name is the package's own."""
-    del app, what, name, obj, options
+    del app, what, obj, options
+    if name == "secretmem.Secret":
+        return "", returns  # it is made by its constructors only
     for alias, meaning in _ALIASES.items():
         if signature is not None:
             signature = re.sub(rf": {alias}\b", f": {meaning}", signature)
+        if returns == alias:
+            returns = meaning
     return signature, returns
 
 
