@@ -92,7 +92,14 @@ def command(
         return hold_word(word_from_fd)
     if word_from_fd is not None:
         raise click.UsageError("--word-from-fd needs --hold")
-    return _run(attacks, json_file, html_file)
+    from secretmem.prove.attack import CannotRunError
+    from secretmem.prove.stage import VictimError
+
+    try:
+        return _run(attacks, json_file, html_file)
+    except (CannotRunError, VictimError) as error:
+        voice.complain(f"no attack could be run: {error}")
+        return voice.UNAVAILABLE
 
 
 def _chosen(names: tuple[str, ...], *, every: bool) -> tuple[Attack, ...]:
@@ -159,6 +166,14 @@ def _write(
 
     if json_file is not None:
         text = json.dumps(report.as_dict(), indent=2)
-        json_file.write_text(text + "\n", "utf-8")
+        _write_file(json_file, text + "\n")
     if html_file is not None:
-        html_file.write_text(html.page(report), "utf-8")
+        _write_file(html_file, html.page(report))
+
+
+def _write_file(file: Path, text: str) -> None:
+    """Write one file; raises FileError, which ends with exit code 1."""
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror or "") from error

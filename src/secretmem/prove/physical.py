@@ -39,15 +39,23 @@ class Memory(Protocol):
 
 
 class KernelCore:
-    """The direct map as /proc/kcore shows it, an ELF core file."""
+    """
+    The kernel's own mappings as /proc/kcore shows them, an ELF core file.
+
+    Of the two mappings of RAM the direct map is read, unless ``image`` asks
+    for the other one: the mapping of the kernel image, in which memory that
+    the kernel needed at boot only stays mapped after it was freed.
+    """
 
     name = "/proc/kcore"
 
     # Program header of elf(5): type, flags, offset, vaddr, paddr, filesz.
     _HEADER = struct.Struct("=IIQQQQQQ")
     _LOAD = 1
+    # x86-64: the kernel image is mapped in the last 2 GiB.
+    _IMAGE = 0xFFFFFFFF80000000
 
-    def __init__(self) -> None:
+    def __init__(self, *, image: bool = False) -> None:
         """Open it and find the segments that have physical addresses."""
         self._fd = os.open("/proc/kcore", os.O_RDONLY | os.O_CLOEXEC)
         start, size, count = struct.unpack_from(
@@ -60,22 +68,32 @@ class KernelCore:
         )
         self._segments = [
             (paddr, length, offset)
-            for kind, _, offset, _, paddr, length, _, _ in headers
-            if kind == self._LOAD and paddr < 1 << 52
+            for kind, _, offset, vaddr, paddr, length, _, _ in headers
+            if kind == self._LOAD
+            and paddr < 1 << 52
+            and (vaddr >= self._IMAGE) == image
         ]
+
+    def has(self, frame: int) -> bool:
+        """Tell whether a page frame is mapped there at all."""
+        return self._place(frame) is not None
 
     def read(self, frame: int) -> bytes:
         """Return the content of a page frame."""
-        address = frame * linux.PAGE
-        for start, length, offset in self._segments:
-            if start <= address < start + length:
-                place = offset + address - start
-                return os.pread(self._fd, linux.PAGE, place)
-        return b""
+        place = self._place(frame)
+        return b"" if place is None else os.pread(self._fd, linux.PAGE, place)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
+
+    def _place(self, frame: int) -> int | None:
+        """Return where a page frame is in the file."""
+        address = frame * linux.PAGE
+        for start, length, offset in self._segments:
+            if start <= address < start + length:
+                return int(offset + address - start)
+        return None
 
 
 class DirectMap:

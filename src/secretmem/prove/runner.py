@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
+# Exceptions of the package that say that this machine gives no secret memory.
+_NOT_HERE = ("UnavailableError", "LimitError")
+
 # Attackers at a time, as many as a small machine has processors.
 _LANES = 2
 
@@ -103,16 +106,20 @@ class _Job:
 
     def finish(self, *, in_time: bool) -> Row:
         """Collect the attacker and make its row."""
-        if not in_time:
-            os.kill(self.pid, signal.SIGKILL)
-        os.close(self.source)
-        os.waitpid(self.pid, 0)
+        self.reap(kill=not in_time)
         if not in_time:
             self.lane.renew()
         seconds = time.monotonic() - self.began
         lines = self.data.decode("utf-8").splitlines(keepends=True)
         complete = [line for line in lines if line.endswith("\n")]
         return _row_of(self.attack, complete, seconds, in_time=in_time)
+
+    def reap(self, *, kill: bool) -> None:
+        """Wait for the attacker to end, or make it."""
+        if kill:
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(self.source)
+        os.waitpid(self.pid, 0)
 
 
 class Runner:
@@ -129,7 +136,12 @@ class Runner:
         self._lanes: list[_Lane] = []
 
     def __enter__(self) -> Self:
-        """Start the victim programs and see what is there to compare."""
+        """
+        Start the victim programs and see what is there to compare.
+
+        Raises CannotRunError or VictimError when there are no victims to be
+        had at all.
+        """
         try:
             self._directory = self._exits.enter_context(workspace())
             self._exits.callback(self._stop)
@@ -164,13 +176,13 @@ class Runner:
                 begin(attack)
                 while attack.name not in done:
                     self._start(waiting, jobs)
-                    for job, row in _progress(jobs):
+                    for job, in_time in _progress(jobs):
                         jobs.remove(job)
-                        done[job.attack.name] = row
+                        done[job.attack.name] = job.finish(in_time=in_time)
                 yield done[attack.name]
         finally:
             for job in jobs:
-                job.finish(in_time=False)
+                job.reap(kill=True)
 
     def stage(self) -> Stage:
         """Return the stage of an attacker, for work in this process."""
@@ -219,8 +231,8 @@ class Runner:
         os._exit(0)
 
 
-def _progress(jobs: list[_Job]) -> Iterator[tuple[_Job, Row]]:
-    """Wait until an attacker speaks or is late; yield those that are done."""
+def _progress(jobs: list[_Job]) -> Iterator[tuple[_Job, bool]]:
+    """Wait until an attacker ends or is late; yield which, and whether."""
     patience = min(job.left for job in jobs)
     sources = [job.source for job in jobs]
     ready = select.select(sources, [], [], patience)[0]
@@ -229,9 +241,9 @@ def _progress(jobs: list[_Job]) -> Iterator[tuple[_Job, Row]]:
             part = os.read(job.source, 1 << 16)
             job.data += part
             if not part:
-                yield job, job.finish(in_time=True)
+                yield job, True
         elif not job.left:
-            yield job, job.finish(in_time=False)
+            yield job, False
 
 
 def _cell(attack: Attack, stage: Stage, kind: str) -> Cell:
@@ -304,6 +316,8 @@ def _survey(stage: Stage) -> Setting:
         facts = _facts(stage, kinds.SECRETMEM)
         made_of[kinds.SECRETMEM] = facts["made_of"]
     except VictimError as error:
+        if error.name not in _NOT_HERE:
+            raise
         reason = str(error.reason or error.name)
         unavailable = Unavailable(reason, error.message)
         facts = _facts(stage, kinds.DEGRADED)

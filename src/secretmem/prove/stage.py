@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-_START_SECONDS = 20.0
+# How long the victim program may take for an answer.
+_SECONDS = 60.0
 
 
 class VictimError(Exception):
@@ -70,9 +71,13 @@ class Nursery:
                 stdin=subprocess.DEVNULL,
             )
         self._requests = itertools.count()
-        self._channel.settimeout(_START_SECONDS)
-        packet, _ = receive(self._channel)
+        self._channel.settimeout(_SECONDS)
+        try:
+            packet, _ = receive(self._channel)
+        except TimeoutError:
+            packet = None
         if packet is None:
+            self.stop()
             raise CannotRunError("the victim program did not start")
         self.familiar = learn_process(self._process.pid)
 
@@ -150,8 +155,11 @@ class VictimHandle:
         return self.hear()
 
     def tell(self, op: str, *fds: int, **arguments: object) -> None:
-        """Send a request without waiting for the reply."""
-        send(self._channel, {"op": op, **arguments}, *fds)
+        """Send a request without waiting; raises `VictimDiedError`."""
+        try:
+            send(self._channel, {"op": op, **arguments}, *fds)
+        except ConnectionError as error:
+            raise VictimDiedError("the victim ended") from error
 
     def hear(self) -> Packet:
         """Return the next reply; raises `VictimError`, `VictimDiedError`."""
@@ -210,6 +218,13 @@ class VictimHandle:
         secret = maps.pages(maps.secret_mappings(self.pid))
         return found + [kinds.Span(page, linux.PAGE) for page in secret]
 
+    def pages(self) -> list[int]:
+        """Return the addresses of the pages that hold the needle at rest."""
+        if self.span is None:
+            return list(maps.pages(maps.secret_mappings(self.pid)))
+        end = self.span.address + self.span.size
+        return list(range(self.span.page, end, linux.PAGE))
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send the victim a signal."""
         os.kill(self.pid, number)
@@ -266,10 +281,7 @@ def plant(
 
 def hear(channel: socket.socket) -> Packet:
     """Return a victim's reply; raises `VictimError`, `VictimDiedError`."""
-    try:
-        reply, _ = receive(channel)
-    except ConnectionError:
-        reply = None
+    reply, _ = receive(channel)
     if reply is None:
         raise VictimDiedError("the victim ended")
     if "error" in reply:

@@ -1,8 +1,9 @@
-"""Running the tools of the machine: gdb, gcore."""
+"""Running the tools of the machine: gdb, gcore, strace."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 
 
@@ -27,3 +28,8 @@ def run_tool(words: list[str], directory: str | None = None) -> str:
         check=False,
     )
     return done.stdout.decode("utf-8", "replace")
+
+
+def missing(name: str) -> str | None:
+    """Return why a tool cannot be used, None when it is there."""
+    return None if shutil.which(name) else f"{name} is not installed"

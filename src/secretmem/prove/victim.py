@@ -39,7 +39,12 @@ Packet = dict[str, Any]
 
 def receive(channel: socket.socket) -> tuple[Packet | None, list[int]]:
     """Return the next packet and its descriptors; None at the end."""
-    data, fds, _, _ = socket.recv_fds(channel, _MAX_PACKET, _MAX_DESCRIPTORS)
+    try:
+        data, fds, _, _ = socket.recv_fds(
+            channel, _MAX_PACKET, _MAX_DESCRIPTORS
+        )
+    except ConnectionError:
+        return None, []
     for fd in fds:  # recv_fds of Python 3.11 ignores MSG_CMSG_CLOEXEC
         fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     if not data:

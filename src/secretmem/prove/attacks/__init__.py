@@ -64,6 +64,7 @@ NAMES = (
     "registers",
     "perf",
     "bpf_user",
+    "kernel_image",
 )
 
 

@@ -54,7 +54,7 @@ ATTACK = Attack(
         "space, the direct map; a kernel bug that reads there reads every "
         "process. Pages of secretmem are taken out of it. The frame numbers "
         "are known (pagemap shows them to root); /proc/kcore or a BPF "
-        "program reads them."
+        "program reads them. Each page of the victim is read."
     ),
     run=run,
     requires=physical.why_not,

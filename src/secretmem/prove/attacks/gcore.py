@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import functools
 from typing import TYPE_CHECKING
 
 from secretmem.prove.attack import Attack, CannotRunError, Cell, Layer
 from secretmem.prove.reading import seen_in_dump
-from secretmem.prove.tools import run_tool
+from secretmem.prove.tools import missing, run_tool
 
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ def run(stage: Stage, kind: str) -> Cell:
     return seen_in_dump(victim, data, how)
 
 
-def requires() -> str | None:
-    """Return why gcore cannot be used."""
-    return None if shutil.which("gcore") else "gcore (of gdb) is missing"
-
-
 ATTACK = Attack(
     name="gcore",
     title="gcore of the living process",
@@ -47,5 +42,6 @@ ATTACK = Attack(
         "for the needle, for 8-byte pieces of it and for encodings."
     ),
     run=run,
-    requires=requires,
+    requires=functools.partial(missing, "gcore"),
+    seconds=30.0,
 )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import functools
 from typing import TYPE_CHECKING
 
 from secretmem.prove import maps
 from secretmem.prove.attack import Attack, Cell, Layer, Outcome
 from secretmem.prove.kinds import Span
 from secretmem.prove.reading import seen
-from secretmem.prove.tools import run_tool
+from secretmem.prove.tools import missing, run_tool
 
 
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ def _whole_mappings(victim: VictimHandle) -> list[Span]:
     return known + [Span(mapping.start, mapping.size) for mapping in secret]
 
 
-def requires() -> str | None:
-    """Return why gdb cannot be used."""
-    return None if shutil.which("gdb") else "gdb is not installed"
-
-
 ATTACK = Attack(
     name="gdb",
     title="gdb: dump memory",
@@ -66,5 +61,5 @@ ATTACK = Attack(
         "file. Not our code: the tool of the reader's own machine."
     ),
     run=run,
-    requires=requires,
+    requires=functools.partial(missing, "gdb"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secretmem.prove import linux, maps, physical
+from secretmem.prove import physical
 from secretmem.prove.attack import Attack, Cell, Layer, Outcome
 
 
@@ -20,7 +20,7 @@ def run(stage: Stage, kind: str) -> Cell:
     memory = physical.open_memory()
     try:
         with stage.victim(kind, lambda text: text * _COPIES) as victim:
-            frames = physical.frames(victim.pid, _pages(victim))
+            frames = physical.frames(victim.pid, victim.pages())
             victim.kill()
             victim.ending()
             held, unreadable = _look(memory, frames, victim)
@@ -34,14 +34,6 @@ def run(stage: Stage, kind: str) -> Cell:
         text += f", {unreadable} cannot be read"
     outcome = Outcome.LEAKED if held else Outcome.ABSENT
     return Cell(kind, outcome, text)
-
-
-def _pages(victim: VictimHandle) -> list[int]:
-    """Return the pages of the place."""
-    if victim.span is not None:
-        end = victim.span.address + victim.span.size
-        return list(range(victim.span.page, end, linux.PAGE))
-    return list(maps.pages(maps.secret_mappings(victim.pid)))
 
 
 def _look(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from secretmem.prove.attack import Attack, CannotRunError, Cell, Layer
 from secretmem.prove.reading import seen
 from secretmem.prove.stage import read_all
+from secretmem.prove.tools import missing
 
 
 if TYPE_CHECKING:
@@ -60,11 +61,6 @@ def _write(victim: VictimHandle, address: int, size: int) -> None:
             os.close(writer)
 
 
-def requires() -> str | None:
-    """Return why strace cannot be used."""
-    return None if shutil.which("strace") else "strace is not installed"
-
-
 ATTACK = Attack(
     name="strace",
     title="strace: arguments of write(2)",
@@ -75,6 +71,6 @@ ATTACK = Attack(
         "a secret it can print the address only."
     ),
     run=run,
-    requires=requires,
+    requires=functools.partial(missing, "strace"),
     standard=False,
 )
