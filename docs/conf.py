@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 
 if TYPE_CHECKING:
-    from sphinx.application import Sphinx
+    from collections.abc import Callable
 
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,8 @@ html_copy_source = False
 nitpick_ignore = [
     ("py:obj", "size"),
     ("py:obj", "secretmem.crypto.errors"),
+    ("py:obj", "decrypt_into"),
+    ("py:obj", "decrypt_to_secret"),
     ("py:class", "Buffer"),
     ("py:class", "HasFileno"),
     ("py:class", "PathLike"),
@@ -67,8 +70,15 @@ _ALIASES = {
 }
 
 
+class _Sphinx(Protocol):
+    """What is used of Sphinx, which the type checker need not have."""
+
+    def connect(self, event: str, callback: Callable[..., object]) -> int:
+        """Call ``callback`` at each ``event``."""
+
+
 def _spell_out(
-    app: Sphinx,
+    app: _Sphinx,
     what: str,
     name: str,
     obj: object,
@@ -88,6 +98,22 @@ def _spell_out(
     return signature, returns
 
 
-def setup(app: Sphinx) -> None:
+def _check_yaml(app: _Sphinx, page: str, source: list[str]) -> None:
+    """Stop at YAML that no program could read."""
+    del app
+    yaml = import_module("yaml")  # MyST needs it
+    block = re.compile(
+        r"^```(?:\{code-block\} )?yaml\n(?::[^\n]*\n)*(.*?)^```$",
+        re.MULTILINE | re.DOTALL,
+    )
+    for match in block.finditer(source[0]):
+        try:
+            yaml.safe_load(match[1])
+        except yaml.YAMLError as error:
+            raise ValueError(f"{page}: {error}") from None
+
+
+def setup(app: _Sphinx) -> None:
     """Register what this file adds to Sphinx."""
+    app.connect("source-read", _check_yaml)
     app.connect("autodoc-process-signature", _spell_out)
