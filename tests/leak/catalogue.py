@@ -20,6 +20,11 @@ def programs(*files: str) -> dict[str, Program]:
     }
 
 
+def residue_tests() -> dict[str, Program]:
+    """Load and give the programs that are residue tests of the API."""
+    return programs("sources", "uses", "errors", "process", "crypto")
+
+
 def files() -> list[str]:
     """List the files below ``programs``."""
     folder = Path(__file__).with_name("programs")

@@ -296,8 +296,7 @@ def finish(run: Run) -> None:
 
 def run(program: Program, setting: Setting) -> Run:
     """Run a program to its end; what each stop showed is in the result."""
-    repeated = program.times > 1
-    needle = Needle.random(*program.forms, size=24, repeated=repeated)
+    needle = Needle.random(*program.forms, size=24, repeated=program.repeated)
     run = start(program, setting, needle)
     try:
         run.follow()

@@ -206,3 +206,8 @@ class hazmat:  # noqa: N801 - stands where the module stands
     def export_str(secret: Ordinary, encoding: str = "utf-8") -> str:
         """Give the text."""
         return secret._bytes().decode(encoding)
+
+    @staticmethod
+    def counts() -> dict[str, int]:
+        """Count nothing; the number is that of one export."""
+        return {"somewhere": 1}

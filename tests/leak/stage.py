@@ -35,6 +35,8 @@ class Program:
         self.payloads: tuple[str, ...] = facts.pop("payloads", ("{plain}",))
         # How often each payload stands in its pipe.
         self.times: int = facts.pop("times", 1)
+        # Whether the value stands there several times in a row.
+        self.repeated: bool = facts.pop("repeated", self.times > 1)
         # Shapes to look for.
         self.forms: tuple[str, ...] = facts.pop("forms", ("plain",))
         # Files in `Stage.folder`, and variables, by name.

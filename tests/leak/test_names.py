@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-PROGRAMS = catalogue.programs("sources", "uses", "errors", "process")
+PROGRAMS = catalogue.residue_tests()
 
 # What every class has by its definition.
 _NO_OPERATION = {"__doc__", "__module__", "__slots__"}
@@ -59,5 +59,5 @@ def test_a_program_uses_what_it_covers(name: str) -> None:
 
 def test_every_program_is_run() -> None:
     """No file with programs is left without a test."""
-    used = {"sources", "uses", "errors", "process"}
+    used = {each.module.rpartition(".")[2] for each in PROGRAMS.values()}
     assert set(catalogue.files()) == used | {"planted", "sampled", "stepped"}

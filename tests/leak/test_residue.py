@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs_secretmem, pytest.mark.needs_ptrace]
 
-PROGRAMS = catalogue.programs("sources", "uses", "errors", "process")
+PROGRAMS = catalogue.residue_tests()
 
 # What handles bytes in a way of its own, again with a debugging allocator
 # and an allocator that gives each block to the C library.

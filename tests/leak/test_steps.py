@@ -36,6 +36,7 @@ INSIDE = {
     "step_base64",
     "step_hex",
     "step_wrong_hex",
+    "step_key_ring",
     "step_from_fd",
     "step_line",
 }

@@ -100,6 +100,16 @@ def sample_hex(stage: Stage) -> None:
     _sampled(stage, lambda: stage.Secret.from_hex(text).close())
 
 
+@program(payloads=("{plain}32bytes!", "{plain}" * 300), repeated=True)
+def sample_key_ring(stage: Stage) -> None:
+    """Encrypt with a key in secret memory."""
+    import secretmem
+
+    ring = secretmem.KeyRing([stage.secret("{plain}32bytes!")])
+    message = stage.secret("{plain}" * 300)
+    _sampled(stage, lambda: ring.encrypt(message))
+
+
 _BLANKS = " " * 30_000
 
 

@@ -158,6 +158,18 @@ def step_isolated(stage: Stage) -> None:
     stage.traced(secret.close)
 
 
+@program(payloads=("{plain}32bytes!", "{plain}"))
+def step_key_ring(stage: Stage) -> None:
+    """Encrypt and decrypt with a key in secret memory."""
+    import secretmem
+
+    ring = secretmem.KeyRing([stage.secret("{plain}32bytes!")])
+    message = stage.secret()
+    token = ring.encrypt(message)
+    stage.traced(lambda: ring.encrypt(message))
+    _made(stage, lambda: ring.decrypt_to_secret(token))
+
+
 @program()
 def step_export(stage: Stage) -> None:
     """Export: the copy is in ordinary memory, but no register held it."""

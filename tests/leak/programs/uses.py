@@ -310,10 +310,11 @@ def export_bytes(stage: Stage) -> None:
     stage.copied(b"exported")
 
 
-@program("hazmat.export_str")
+@program("hazmat.export_str", "hazmat.counts")
 def export_str(stage: Stage) -> None:
     """Export as text."""
     secret = stage.secret()
     value = stage.hazmat.export_str(secret)
     assert len(value) == 24
+    assert sum(stage.hazmat.counts().values()) == 1
     stage.copied(b"exported")
