@@ -149,7 +149,7 @@ def _find(areas: Areas, place: int) -> Area:
 def _usable(process: Process, areas: Areas, place: int) -> Area:
     area = _find(areas, place)
     if area.closed:
-        raise RefusedError("BufferError")
+        raise RefusedError("ClosedError")
     if area.private and area.owner != process.pid:
         raise RefusedError("ForkError")
     return area

@@ -62,6 +62,7 @@ class Config:
         blocks_hibernation: an open secretmem file keeps the machine from
             hibernating (since v13).
         refuses_exec: no executable mappings (since v19).
+        default_on: the switch's default; None takes the version's.
         hibernation: CONFIG_HIBERNATION.
         swap_pages: pages of swap space.
 
@@ -85,6 +86,7 @@ class Config:
     pool_size: int = 0
     blocks_hibernation: bool = True
     refuses_exec: bool = True
+    default_on: bool | None = None
     hibernation: bool = True
     swap_pages: int = 1024
 
@@ -137,6 +139,8 @@ class Config:
         parameter of any kernel and changes nothing.
         """
         value = self.version >= _ON_BY_DEFAULT
+        if self.default_on is not None:
+            value = self.default_on
         for word in self.cmdline.split():
             name, _, text = word.partition("=")
             if name != _PARAMETER:

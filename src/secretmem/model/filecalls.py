@@ -274,14 +274,16 @@ class FileCalls(Task):
         Open /proc/self/fd/N: a secretmem file cannot be opened again.
 
         Raises:
-            OSError: ENXIO, for root too; ENOENT (not open).
+            OSError: ENXIO, for root too; EACCES (a descriptor that another
+                user made and passed on); ENOENT (not open).
 
         """
         if fd not in self.fds:
             raise refusal(errno.ENOENT, "open")
         file = self.fds[fd].file
         if isinstance(file, SecretFile):
-            raise refusal(errno.ENXIO, "open")
+            mine = self.uid in (0, file.owner)
+            raise refusal(errno.ENXIO if mine else errno.EACCES, "open")
         return self.install(file, "open", cloexec=True)
 
     @syscall

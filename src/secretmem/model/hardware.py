@@ -25,14 +25,14 @@ class Processor:
         events: how often each event happened: "fault", "flush", "split",
             "cached access" (one cache line) and "uncached access" (one
             word).
-        cached: (frame, line) pairs whose content lies in a cache.
+        cached: lines whose content lies in a cache, by frame.
 
     """
 
     def __init__(self) -> None:
         """Start with cold caches."""
         self.events: Counter[str] = Counter()
-        self.cached: set[tuple[int, int]] = set()
+        self.cached: dict[int, set[int]] = {}
 
     def access(
         self, frame: int, begin: int, size: int, *, uncached: bool
@@ -42,14 +42,13 @@ class Processor:
             self.events["uncached access"] += -(-size // WORD)
             return
         first, last = begin // LINE, (begin + size - 1) // LINE
-        for line in range(first, last + 1):
-            self.events["cached access"] += 1
-            self.cached.add((frame, line))
+        self.events["cached access"] += last + 1 - first
+        self.cached.setdefault(frame, set()).update(range(first, last + 1))
 
     def flush_lines(self, frame: int) -> None:
         """Flush every line of `frame` out of the caches (CLFLUSHOPT)."""
-        self.cached = {pair for pair in self.cached if pair[0] != frame}
+        self.cached.pop(frame, None)
 
     def lines_of(self, frame: int) -> int:
         """Give how many lines of `frame` lie in a cache."""
-        return sum(1 for pair in self.cached if pair[0] == frame)
+        return len(self.cached.get(frame, ()))

@@ -22,7 +22,7 @@ from secretmem.model.errors import SignalError
 from secretmem.model.hardware import Processor
 from secretmem.model.pools import source_for
 from secretmem.model.process import Process
-from secretmem.model.ram import Ram
+from secretmem.model.ram import Ram, scattered
 from secretmem.model.vma import VmFlag
 
 
@@ -59,9 +59,9 @@ class Kernel:
         """Boot; without `config` a current kernel."""
         self.config = config or Config()
         self.ram = Ram(
-            self.config.pages,
-            fragments=self.config.fragments,
-            seed=self.config.seed,
+            scattered(
+                self.config.pages, self.config.fragments, self.config.seed
+            )
         )
         self.directmap = DirectMap(
             self.config.pages,
@@ -77,6 +77,7 @@ class Kernel:
             for word in self.config.unknown_parameters
         ]
         self._source = source_for(self)
+        self._exclusive = 0
         self._pids = itertools.count(_FIRST_PID)
 
     def spawn(
@@ -143,10 +144,16 @@ class Kernel:
         """Take back what the file held beyond its pages."""
         self._source.close(file)
 
+    def taken_pages(self) -> int:
+        """Give the pages that secret memory keeps from everybody else."""
+        return self._source.held() + self._exclusive
+
     def new_anonymous(self, vma: Vma) -> int:
         """Give a private page; out of the direct map if exclusive."""
         page = self.ram.take()
         if VmFlag.EXCLUSIVE in vma.flags:
+            self._exclusive += 1
+            self.cpu.events["fault"] += 1
             self.directmap.take_out(page)
             self.directmap.flush()
         return page
@@ -154,6 +161,7 @@ class Kernel:
     def free_anonymous(self, vma: Vma, page: int) -> None:
         """Drop one use of a private page; its content stays."""
         if self.ram.drop(page) and VmFlag.EXCLUSIVE in vma.flags:
+            self._exclusive -= 1
             self.directmap.put_back(page)
             self.ram.wipe(page)
 

@@ -30,6 +30,9 @@ class Source(Protocol):
     def close(self, file: SecretFile) -> None:
         """Take back what `file` held beyond its pages."""
 
+    def held(self) -> int:
+        """Give the pages that nobody else can use now."""
+
 
 class PageByPage:
     """Single pages; each may split two entries, each flushes the TLB."""
@@ -37,11 +40,13 @@ class PageByPage:
     def __init__(self, kernel: Kernel) -> None:
         """Use the machine's free memory."""
         self._kernel = kernel
+        self._held = 0
 
     def take(self, file: SecretFile) -> int:
         """Take one page out of the direct map, then flush."""
         kernel = self._kernel
         page = kernel.ram.take()
+        self._held += 1
         if file.hidden:
             kernel.directmap.take_out(page)
             kernel.directmap.flush()
@@ -54,9 +59,14 @@ class PageByPage:
             kernel.directmap.put_back(page)
         kernel.ram.wipe(page)
         kernel.ram.drop(page)
+        self._held -= 1
 
     def close(self, file: SecretFile) -> None:
         """Nothing is held beyond the pages."""
+
+    def held(self) -> int:
+        """Give the files' pages."""
+        return self._held
 
 
 class Reserved:
@@ -66,8 +76,9 @@ class Reserved:
         """Take `size` bytes, in 2 MiB entries, out of the direct map."""
         self._kernel = kernel
         self._free: list[int] = []
-        for _ in range(size // PAGE_SIZE // PAGES_PER_2M):
-            start = kernel.ram.reserve_2m()
+        self._size = size // PAGE_SIZE
+        for _ in range(self._size // PAGES_PER_2M):
+            start = kernel.ram.free.take_2m()
             kernel.directmap.take_out_2m(start)
             self._free.extend(range(start, start + PAGES_PER_2M))
         kernel.directmap.flush()
@@ -89,6 +100,10 @@ class Reserved:
     def close(self, file: SecretFile) -> None:
         """Nothing is held beyond the pages."""
 
+    def held(self) -> int:
+        """Give the whole range, used or not."""
+        return self._size
+
 
 class Chunks:
     """
@@ -107,7 +122,7 @@ class Chunks:
         self._chunks: dict[SecretFile, list[int]] = {}
         if area:
             count = area // PAGE_SIZE // PAGES_PER_2M
-            self._area = [kernel.ram.reserve_2m() for _ in range(count)]
+            self._area = [kernel.ram.free.take_2m() for _ in range(count)]
 
     def take(self, file: SecretFile) -> int:
         """Give a page of the file's chunk, after taking one if needed."""
@@ -131,15 +146,20 @@ class Chunks:
         for start in self._chunks.pop(file, []):
             self._kernel.directmap.put_back_2m(start)
             if self._area is None:
-                self._kernel.ram.release_2m(start)
+                self._kernel.ram.free.give_2m(start)
             else:
                 self._area.append(start)
         self._spare.pop(file, None)
 
+    def held(self) -> int:
+        """Give the chunks' pages, used or not."""
+        chunks = sum(len(starts) for starts in self._chunks.values())
+        return chunks * PAGES_PER_2M
+
     def _chunk(self) -> int:
         kernel = self._kernel
         if self._area is None:
-            start = kernel.ram.reserve_2m()
+            start = kernel.ram.free.take_2m()
         elif self._area:
             start = self._area.pop(0)
             kernel.cpu.events["migrate"] += PAGES_PER_2M

@@ -15,48 +15,52 @@ import random
 from secretmem.model.abi import PAGE_SIZE, PAGES_PER_2M
 
 
-_LARGEST_FRAGMENT = 16
+LARGEST_FRAGMENT = 16
+"""Pages of the largest scattered free piece."""
 
 
-class Ram:
+class FreePages:
     """
-    A machine's physical memory; the kernel and programs hold its lower half.
+    Free memory, in pieces; the kernel and programs hold the rest.
 
     Args:
-        pages: pages of RAM.
-        fragments: how many small free pieces (1 to 16 pages each) lie
-            scattered over the memory before the first large one; 0 means a
-            freshly started machine.
-        seed: chooses where they lie.
+        pieces: (first page, pages) of each free piece, in the order in which
+            they are used up; the last one is the large one.
+        top: page where memory ends.
 
     """
 
-    def __init__(
-        self, pages: int, *, fragments: int = 0, seed: int = 0
-    ) -> None:
-        """Lay out the free memory."""
-        self.pages = pages
-        self._content: dict[int, bytearray] = {}
-        self._uses: dict[int, int] = {}
+    def __init__(self, pieces: list[tuple[int, int]], top: int) -> None:
+        """Start with these pieces."""
+        self._pieces = list(reversed(pieces))
         self._recent: list[int] = []
         self._blocks: list[int] = []
-        self._pieces = _pieces(pages, fragments, seed)
-        self._top = pages
+        self._top = top
 
     def take(self) -> int:
         """
-        Hand out one zeroed page; the result is its number.
+        Hand out one page: the one freed last, else of the smallest piece.
 
         Raises:
             MemoryError: no page is left.
 
         """
-        page = self._recent.pop() if self._recent else self._next()
-        self._content[page] = bytearray(PAGE_SIZE)
-        self._uses[page] = 1
-        return page
+        if self._recent:
+            return self._recent.pop()
+        start, length = self._pieces[-1]
+        if start >= self._top or (length == 1 and len(self._pieces) == 1):
+            raise MemoryError
+        if length > 1:
+            self._pieces[-1] = (start + 1, length - 1)
+        else:
+            self._pieces.pop()
+        return start
 
-    def reserve_2m(self) -> int:
+    def give(self, page: int) -> None:
+        """Take a page back."""
+        self._recent.append(page)
+
+    def take_2m(self) -> int:
         """
         Set aside 2 MiB at the end of memory; the result is the first page.
 
@@ -67,22 +71,50 @@ class Ram:
         if self._blocks:
             return self._blocks.pop()
         start = (self._top - PAGES_PER_2M) // PAGES_PER_2M * PAGES_PER_2M
-        if start <= self._pieces[-1][0]:
+        if start <= self._pieces[0][0]:
             raise MemoryError
         self._top = start
         return start
 
-    def release_2m(self, start: int) -> None:
-        """Make a piece that `reserve_2m` gave free for the next one."""
+    def give_2m(self, start: int) -> None:
+        """Take a 2 MiB piece back for the next who asks."""
         self._blocks.append(start)
 
+
+class Ram:
+    """
+    A machine's pages with their content and users.
+
+    Args:
+        free: where new pages come from.
+
+    """
+
+    def __init__(self, free: FreePages) -> None:
+        """Start with every page untouched."""
+        self.free = free
+        self._content: dict[int, bytearray] = {}
+        self._uses: dict[int, int] = {}
+
+    def take(self) -> int:
+        """
+        Hand out one zeroed page; the result is its number.
+
+        Raises:
+            MemoryError: no page is left.
+
+        """
+        page = self.free.take()
+        self.adopt(page)
+        return page
+
     def adopt(self, page: int) -> None:
-        """Begin to use `page` of a reserved piece, zeroed."""
+        """Begin to use `page`, zeroed."""
         self._content[page] = bytearray(PAGE_SIZE)
         self._uses[page] = 1
 
     def retire(self, page: int) -> None:
-        """End the use of a page of a reserved piece."""
+        """End the use of a page that the allocator does not get back."""
         del self._uses[page]
 
     def share(self, page: int) -> None:
@@ -99,7 +131,7 @@ class Ram:
         if self._uses[page]:
             return False
         del self._uses[page]
-        self._recent.append(page)
+        self.free.give(page)
         return True
 
     def wipe(self, page: int) -> None:
@@ -120,32 +152,25 @@ class Ram:
         """Tell whether somebody uses `page` now."""
         return page in self._uses
 
-    def _next(self) -> int:
-        start, length = self._pieces[0]
-        if start >= self._top:
-            raise MemoryError
-        if length > 1:
-            self._pieces[0] = (start + 1, length - 1)
-        elif len(self._pieces) > 1:
-            del self._pieces[0]
-        else:
-            raise MemoryError
-        return start
 
+def scattered(pages: int, fragments: int, seed: int) -> FreePages:
+    """
+    Lay out the free memory of a machine of `pages` pages.
 
-def _pieces(pages: int, fragments: int, seed: int) -> list[tuple[int, int]]:
-    """List the free pieces (start, pages), smallest first."""
+    The upper half is free. In the lower half `fragments` pieces of 1 to 16
+    pages are, at places that `seed` chooses; 0 is a freshly started machine.
+    """
     # The seed makes a plan repeatable; nothing secret depends on it.
     chance = random.Random(seed)  # noqa: S311
     lower = pages // 2
-    starts = {
-        chance.randrange(lower // _LARGEST_FRAGMENT) * _LARGEST_FRAGMENT
+    places = {
+        chance.randrange(lower // LARGEST_FRAGMENT) * LARGEST_FRAGMENT
         for _ in range(fragments)
     }
-    small = [
-        (start, chance.randint(1, _LARGEST_FRAGMENT))
-        for start in sorted(starts)
+    pieces = [
+        (start, chance.randint(1, LARGEST_FRAGMENT))
+        for start in sorted(places)
     ]
-    chance.shuffle(small)
-    small.sort(key=lambda piece: piece[1])
-    return [*small, (lower, pages - lower)]
+    chance.shuffle(pieces)
+    pieces.sort(key=lambda piece: piece[1])
+    return FreePages([*pieces, (lower, pages - lower)], pages)
