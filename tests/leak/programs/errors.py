@@ -243,7 +243,8 @@ def limit(stage: Stage) -> None:
     if stage.ordinary:
         return
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, allowed[1]))
+    # As many as are open anyway; poll(2) refuses more than the limit.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, allowed[1]))
     for action in (
         lambda: stage.Secret.from_fd(stage.source(), isolated=True),
         secret.strip,
