@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-from secretmem import _policy
+from secretmem import (
+    _errors,  # noqa: F401 - loaded while its file can still be read
+    _policy,
+)
 
 
 TYPE_CHECKING = False

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno as _errno
+
+from secretmem._availability import explain
+from secretmem._limits import limit_error
 from secretmem.exceptions import (
     BorrowError,
     ClosedError,
@@ -14,6 +18,8 @@ from secretmem.exceptions import (
 
 
 _SIGSYS = 31
+# Not RLIMIT_MEMLOCK: their own causes and remedies.
+_OTHER_LIMITS = (_errno.EMFILE, _errno.ENFILE)
 
 
 def unavailable(kind: str, value: int) -> UnavailableError:
@@ -23,8 +29,6 @@ def unavailable(kind: str, value: int) -> UnavailableError:
     ``kind`` is "errno", "signal" (a probing child was killed by it) or
     "page_size" (bytes of a page of this kernel).
     """
-    from secretmem._availability import explain
-
     if kind == "errno":
         return explain(value)
     if kind == "signal" and value == _SIGSYS:
@@ -36,18 +40,14 @@ def unavailable(kind: str, value: int) -> UnavailableError:
             reason="unknown",
             remedy="Run `secretmem doctor` on this machine.",
         )
-    return UnavailableError(
-        f"this kernel has pages of {value} bytes; secretmem is written for "
-        "pages of 4096 bytes",
-        reason="page-size",
-        remedy="Use a kernel with 4 KiB pages.",
-    )
+    return explain("page-size")
 
 
-def limit(need: int, what: str) -> LimitError:
-    """Say what hit the limit; ``need`` is bytes."""
-    from secretmem._limits import limit_error
-
+def limit(need: int, what: str, errno: int) -> LimitError:
+    """Say what hit which limit; ``need`` is bytes."""
+    if errno in _OTHER_LIMITS:
+        cause = explain(errno)
+        return LimitError(str(cause), need=need, have=None)
     article = "an" if what[0] in "aeiou" else "a"
     return limit_error(need, None, f"{article} {what}")
 

@@ -120,8 +120,10 @@ def _evidence(backend: str, gate: str) -> dict[str, str]:
 
 
 def _mapped_secretmem() -> int | str:
+    from secretmem._limits import FILE_NAME
+
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps:  # noqa: PTH123 - a file of the kernel
-            return sum("/secretmem" in line for line in maps)
+            return sum(line.rstrip().endswith(FILE_NAME) for line in maps)
     except OSError:
         return "an unreadable number of"

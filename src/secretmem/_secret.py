@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 
-from secretmem import _policy
+from secretmem import (
+    _errors,  # noqa: F401 - loaded while its file can still be read
+    _policy,
+)
 from secretmem._sources import (
     default_name,
     descriptor_of,

@@ -128,8 +128,8 @@ def _echo_off(fd: int) -> AbstractContextManager[None]:
         new = old[:]
         lflag = 3
         new[lflag] = (new[lflag] & ~termios.ECHO) | termios.ICANON
-        termios.tcsetattr(fd, termios.TCSAFLUSH, new)
         try:
+            termios.tcsetattr(fd, termios.TCSAFLUSH, new)
             yield
         finally:
             # The newline that was typed was not echoed.

@@ -26,6 +26,22 @@ names, never content.
 from __future__ import annotations
 
 
+__all__ = (
+    "BorrowError",
+    "ClosedError",
+    "ConfigurationError",
+    "CopiedWarning",
+    "CryptoError",
+    "DegradedWarning",
+    "ForkError",
+    "InvalidKey",
+    "LimitError",
+    "SecretmemError",
+    "SecretmemWarning",
+    "UnavailableError",
+)
+
+
 class SecretmemError(Exception):
     """Base of the package's errors; never raised itself."""
 

@@ -9,15 +9,17 @@ counted by call site, and ``secretmem.posture().exports`` shows the counts.
 from __future__ import annotations
 
 import sys
+from threading import Lock
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from secretmem._secret import Secret
 
-__all__ = ("export_bytes", "export_str")
+__all__ = ("counts", "export_bytes", "export_str")
 
 _counts: dict[tuple[str, int], int] = {}
+_counting = Lock()
 
 
 def export_bytes(secret: Secret, /) -> bytes:
@@ -29,48 +31,53 @@ def export_bytes(secret: Secret, /) -> bytes:
         ClosedError, ForkError, BorrowError: As for every use.
     """
     site = _site(secret)
-    data = secret._export()  # noqa: SLF001 - the door that this module fences
-    _counts[site] = _counts.get(site, 0) + 1
-    return data
+    _count(site, 1)
+    try:
+        return secret._export()  # noqa: SLF001 - the door that this module fences
+    except BaseException:
+        _count(site, -1)
+        raise
 
 
 def export_str(secret: Secret, /, encoding: str = "utf-8") -> str:
     """
     Copy a Secret into a ``str`` object.
 
-    A ``bytes`` copy is made on the way and dropped.
-
     Raises:
         ValueError: The bytes are not text in this encoding.
         TypeError, ClosedError, ForkError, BorrowError: As `export_bytes`.
     """
     site = _site(secret)
-    data = secret._export()  # noqa: SLF001 - as above
-    _counts[site] = _counts.get(site, 0) + 1
+    _count(site, 1)
     try:
-        text = _decode(data, encoding)
-    finally:
-        # A traceback keeps the frame, and the frame its variables.
-        del data
+        with secret.reveal() as view:
+            text = _decode(view, encoding)
+    except BaseException:
+        _count(site, -1)
+        raise
     if text is None:
         raise ValueError(f"the secret is not {encoding} text")
     return text
 
 
-def _decode(data: bytes, encoding: str) -> str | None:
+def _decode(view: memoryview, encoding: str) -> str | None:
     """Decode; the error of the codec is dropped, since it holds the bytes."""
     try:
-        return data.decode(encoding)
+        return str(view, encoding)
     except UnicodeError:
         return None
-    finally:
-        # An unknown encoding's error keeps this frame.
-        del data
+
+
+def _count(site: tuple[str, int], step: int) -> None:
+    with _counting:
+        _counts[site] = _counts.get(site, 0) + step
 
 
 def counts() -> dict[str, int]:
     """Return how often each call site exported: ``{"FILE:LINE": n}``."""
-    return {f"{file}:{line}": n for (file, line), n in _counts.items()}
+    with _counting:
+        sites = list(_counts.items())
+    return {f"{file}:{line}": n for (file, line), n in sites if n}
 
 
 def _site(secret: Secret) -> tuple[str, int]:

@@ -27,7 +27,7 @@ impl SecretArea {
         let _ = runtime::get()?;
         // A process that may lock without limit would touch pages until the machine has no more.
         if len > linux::memory_size() {
-            return Err(Error::Limit { need: len, what: "area" });
+            return Err(Error::Limit { need: len, what: "area", errno: 0 });
         }
         let pages = len.div_ceil(PAGE).max(1);
         let spec = Spec { kernel: &KERNEL, backend: Backend::MemfdSecret, fork, what: "area" };

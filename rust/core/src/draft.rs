@@ -35,6 +35,11 @@ impl Draft {
         Ok((draft, filled))
     }
 
+    fn check_epoch(&self) -> Result<()> {
+        runtime::get()?;
+        if self.epoch == epoch() { Ok(()) } else { Err(Error::Forked) }
+    }
+
     pub(crate) fn runtime(&self) -> &'static Runtime {
         self.runtime
     }
@@ -43,18 +48,19 @@ impl Draft {
         self.len
     }
 
-    pub(crate) fn options(&self) -> Options {
-        self.options
-    }
-
     /// Opens the gate and gives the address to `fill`.
+    ///
+    /// # Errors
+    /// [`Error::Forked`] in a child that was forked meanwhile: the slot is the parent's.
     pub(crate) fn with<R>(&self, fill: impl FnOnce(*mut u8) -> R) -> Result<R> {
+        self.check_epoch()?;
         let slot = self.slot.as_ref().ok_or(Error::Closed)?;
         let _open = slot.body().open()?;
         Ok(fill(slot.payload))
     }
 
     pub(crate) fn finish(mut self) -> Result<Secret> {
+        self.check_epoch()?;
         let slot = self.slot.take().ok_or(Error::Closed)?;
         Ok(Secret::of(slot, self.len, self.options, self.epoch))
     }
@@ -67,9 +73,27 @@ impl Draft {
         self.moved_to(len)?.finish()
     }
 
+    /// The secret is the first `len` bytes, kept as `options` say.
+    pub(crate) fn finish_as(self, len: usize, options: Options) -> Result<Secret> {
+        if options == self.options {
+            return self.finish_at(len);
+        }
+        self.copied(len, options)?.finish()
+    }
+
     /// A draft of another length with the same first bytes; this one is wiped.
     pub(crate) fn moved_to(self, len: usize) -> Result<Self> {
-        let new = Self::new(len, self.options)?;
+        let options = self.options;
+        self.copied(len, options)
+    }
+
+    /// A longer draft with the same first bytes.
+    pub(crate) fn enlarged(&self, len: usize) -> Result<Self> {
+        self.copied(len, self.options)
+    }
+
+    fn copied(&self, len: usize, options: Options) -> Result<Self> {
+        let new = Self::new(len, options)?;
         let common = len.min(self.len);
         self.with(|from| {
             // SAFETY: both slots hold `common` bytes, both gates are open, the slots are distinct.

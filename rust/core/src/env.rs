@@ -5,7 +5,7 @@
 //! are erased. What the interpreter copied into `os.environ` is not reachable from here.
 
 use crate::asm;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::linux;
 use crate::secret::{Options, Secret};
 
@@ -22,10 +22,8 @@ fn initial_block() -> Option<(usize, usize)> {
 }
 
 /// The `NAME=value` strings of the initial block.
-fn initial_entries() -> Vec<(*mut u8, usize)> {
-    let Some((start, end)) = initial_block() else {
-        return Vec::new();
-    };
+fn initial_entries() -> Option<Vec<(*mut u8, usize)>> {
+    let (start, end) = initial_block()?;
     let base: *mut u8 = core::ptr::with_exposed_provenance_mut(start);
     // SAFETY: the kernel says that the block is there, on the first thread's stack, which stays
     // mapped and writable for the life of the process.
@@ -36,7 +34,7 @@ fn initial_entries() -> Vec<(*mut u8, usize)> {
         entries.push((base.wrapping_add(at), entry.len()));
         at += entry.len() + 1;
     }
-    entries
+    Some(entries)
 }
 
 /// Address and length of the value if the entry has that name.
@@ -59,7 +57,7 @@ unsafe fn value_of(entry: (*mut u8, usize), name: &[u8]) -> Option<(*mut u8, usi
 /// with zeros wherever it lies in the two places above.
 ///
 /// # Errors
-/// As [`Secret::from_bytes`].
+/// As [`Secret::from_bytes`]; `/proc` cannot be read and `erase` was asked for.
 ///
 /// # Safety
 /// No other thread reads or changes the environment meanwhile (the caller holds the interpreter).
@@ -67,6 +65,11 @@ pub unsafe fn from_env(name: &[u8], erase: bool, options: Options) -> Result<Opt
     // SAFETY: as the caller promises.
     let current = unsafe { linux::environment() };
     let initial = initial_entries();
+    if erase && initial.is_none() {
+        // The block could not be erased: nothing is done, so that nothing seems to be.
+        return Err(Error::Call { call: "/proc/self/stat", errno: libc::ENOENT });
+    }
+    let initial = initial.unwrap_or_default();
     // What is in the initial block only was removed from the environment.
     // SAFETY: entries of the environment are readable strings.
     let Some((at, len)) = current.iter().find_map(|e| unsafe { value_of(*e, name) }) else {

@@ -14,8 +14,11 @@ pub enum Error {
     Limit {
         /// Bytes that the operation needed.
         need: usize,
-        /// What was asked for: "arena", "stack", "window" or "area".
+        /// What was asked for: "arena", "stack", "heap", "window" or "area".
         what: &'static str,
+        /// The errno of the call that said so: EAGAIN and EFAULT are RLIMIT_MEMLOCK, EMFILE and
+        /// ENFILE descriptors, ENOMEM memory; 0 is a bound of our own.
+        errno: Errno,
     },
     /// A system call failed for another reason.
     Call {
@@ -42,6 +45,8 @@ pub enum Error {
         /// The limit in bytes.
         max: usize,
     },
+    /// A datagram or packet socket: it would cut the secret.
+    NotStream,
     /// Encoded input is not valid (base64, hex).
     Encoding,
     /// A key, nonce or length that an algorithm does not take.
@@ -74,10 +79,12 @@ impl Error {
     #[must_use]
     pub fn from_call(call: &'static str, errno: Errno, need: usize, what: &'static str) -> Self {
         match errno {
-            libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM => Self::Limit { need, what },
+            libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM => {
+                Self::Limit { need, what, errno }
+            }
             // The kernel's own touch of a page over the per-user limit.
-            libc::EFAULT if call == "getrandom" => Self::Limit { need, what },
-            libc::EPERM if call == "mlock" => Self::Limit { need, what },
+            libc::EFAULT if call == "getrandom" => Self::Limit { need, what, errno },
+            libc::EPERM if call == "mlock" => Self::Limit { need, what, errno },
             _ => Self::Call { call, errno },
         }
     }

@@ -1,19 +1,19 @@
-//! Secrets from and to descriptors. Rust because read(2) and write(2) get the slot's address.
+//! Secrets from and to descriptors. Rust because read(2) and write(2) get secret addresses.
 //!
 //! The kernel copies straight between its buffers and secret memory; no object of the
-//! interpreter ever holds a byte. The gate is open for the length of one call only: poll(2)
-//! waits before, with the gate closed.
+//! interpreter ever holds a byte. The call works on a bounce page of its own, so nothing else is
+//! open while it waits; poll(2) waits before, with all closed.
 
+use crate::asm;
+use crate::bounce::{BOUNCE, Bounce};
 use crate::draft::Draft;
 use crate::error::{Error, Result};
-use crate::kernel::{Fd, Kernel};
+use crate::kernel::{Fd, KERNEL, Kernel};
 use crate::ops::bounds;
 use crate::secret::{Options, Secret};
 
 /// First room for a source that does not tell its size.
 const FIRST_ROOM: usize = 4096 - 64;
-/// A pipe that polls ready takes this much without blocking (PIPE_BUF, pipe(7)).
-const CHUNK: usize = 4096;
 
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,10 @@ pub struct Reader {
     fd: Fd,
     until: Until,
     max: usize,
+    /// Private whatever the secret will be: a child forked meanwhile must not see it grow.
     draft: Draft,
+    bounce: Bounce,
+    options: Options,
     filled: usize,
     /// A newline was seen.
     line: bool,
@@ -54,38 +57,30 @@ impl Reader {
     /// [`Error::Limit`], [`Error::Unavailable`], [`Error::TooLarge`] for a regular file whose size
     /// says so, fstat(2)'s errno.
     pub fn new(fd: Fd, until: Until, max: usize, options: Options) -> Result<Self> {
-        let info = crate::kernel::KERNEL.fstat(fd);
-        let info = info.map_err(|errno| Error::Call { call: "fstat", errno })?;
+        check_stream(fd)?;
+        let info = KERNEL.fstat(fd).map_err(|errno| Error::Call { call: "fstat", errno })?;
         let room = match info.regular_left {
             Some(size) if size > max => return Err(Error::TooLarge { max }),
-            // One more byte finds the end of the file without growing.
-            Some(size) if size > 0 => size + 1,
-            _ => FIRST_ROOM.min(max.saturating_add(1)),
+            Some(size) if size > 0 => size,
+            _ => FIRST_ROOM.min(max),
         };
-        let draft = Draft::new(room, options)?;
-        Ok(Self { fd, until, max, draft, filled: 0, line: false })
+        let draft = Draft::new(room, Options { inherit: false, isolated: false, ..options })?;
+        let bounce = Bounce::new()?;
+        Ok(Self { fd, until, max, draft, bounce, options, filled: 0, line: false })
     }
 
     /// Waits for input, reads once. May block; takes no lock of the interpreter.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::Limit`], the errno of poll(2) or read(2).
+    /// [`Error::TooLarge`], [`Error::Limit`], [`Error::Forked`], the errno of poll(2) or read(2).
     pub fn step(&mut self) -> Result<Step> {
-        let kernel = self.draft.runtime().kernel;
-        match kernel.poll(self.fd, false) {
+        match KERNEL.poll(self.fd, false) {
             Ok(()) => {}
             Err(libc::EINTR) => return Ok(Step::Interrupted),
-            Err(errno) => {
-                return Err(Error::Call { call: "poll", errno });
-            }
+            Err(errno) => return Err(Error::Call { call: "poll", errno }),
         }
-        if self.filled == self.draft.len() {
-            self.grow()?;
-        }
-        let (fd, filled, room) = (self.fd, self.filled, self.draft.len() - self.filled);
-        // SAFETY: the rest of the open slot.
-        let read =
-            self.draft.with(|at| unsafe { kernel.read(fd, at.wrapping_add(filled), room) })?;
+        // SAFETY: the open bounce page.
+        let read = self.bounce.with(|page| unsafe { KERNEL.read(self.fd, page, BOUNCE) })?;
         match read {
             Ok(0) => Ok(Step::Done),
             Ok(n) => self.took(n),
@@ -95,7 +90,20 @@ impl Reader {
         }
     }
 
+    /// Takes `n` bytes from the bounce page.
     fn took(&mut self, n: usize) -> Result<Step> {
+        if self.filled + n > self.draft.len() {
+            self.grow(self.filled + n)?;
+        }
+        let filled = self.filled;
+        self.bounce.with(|page| {
+            self.draft.with(|at| {
+                // SAFETY: both are open; the draft has room for `n` bytes more.
+                unsafe { asm::copy(at.wrapping_add(filled), page, n) };
+                // SAFETY: the bounce page.
+                unsafe { asm::wipe(page, n) };
+            })
+        })??;
         self.filled += n;
         let line = if self.until == Until::Line { self.newline()? } else { None };
         if let Some(at) = line {
@@ -121,15 +129,12 @@ impl Reader {
         })?
     }
 
-    fn grow(&mut self) -> Result<()> {
-        let most = self.max.saturating_add(1);
-        let room = (self.draft.len() * 2).min(most).max(self.filled + 1);
-        let new = Draft::new(room, self.draft.options())?;
-        let (filled, old) = (self.filled, core::mem::replace(&mut self.draft, new));
-        old.with(|from| {
-            // SAFETY: both slots hold at least `filled` bytes, are open and distinct.
-            self.draft.with(|to| unsafe { crate::asm::copy(to, from, filled) })
-        })?
+    fn grow(&mut self, least: usize) -> Result<()> {
+        let most = self.max.saturating_add(BOUNCE).max(least);
+        let room = (self.draft.len() * 2).clamp(least, most);
+        let new = self.draft.enlarged(room)?;
+        self.draft = new;
+        Ok(())
     }
 
     /// Whether anything was read at all: false at once at the end of a terminal's input.
@@ -144,16 +149,16 @@ impl Reader {
     /// [`Error::Limit`].
     pub fn finish(self, strip: bool) -> Result<Secret> {
         if !strip {
-            return self.draft.finish_at(self.filled);
+            return self.draft.finish_as(self.filled, self.options);
         }
         let (runtime, filled) = (self.draft.runtime(), self.filled);
         // SAFETY: the filled part of the open slot.
         let (start, end) = self.draft.with(|at| unsafe { bounds(runtime, at, filled) })??;
         self.draft.with(|at| {
             // SAFETY: within the slot; the copy goes down or nowhere.
-            unsafe { crate::asm::copy(at, at.wrapping_add(start), end - start) };
+            unsafe { asm::copy(at, at.wrapping_add(start), end - start) };
         })?;
-        self.draft.finish_at(end - start)
+        self.draft.finish_as(end - start, self.options)
     }
 }
 
@@ -162,37 +167,40 @@ impl Reader {
 pub struct Writer<'a> {
     fd: Fd,
     secret: &'a Secret,
+    bounce: Bounce,
     written: usize,
 }
 
 impl<'a> Writer<'a> {
     /// Prepares to write all of it.
-    #[must_use]
-    pub fn new(fd: Fd, secret: &'a Secret) -> Self {
-        Self { fd, secret, written: 0 }
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::NotStream`].
+    pub fn new(fd: Fd, secret: &'a Secret) -> Result<Self> {
+        check_stream(fd)?;
+        Ok(Self { fd, secret, bounce: Bounce::new()?, written: 0 })
     }
 
-    /// Waits for room, writes once. May block; takes no lock of the interpreter.
+    /// Waits for room, writes once. May block; takes no lock of the interpreter, and holds the
+    /// secret only while it copies the next bytes.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Borrowed`], [`Error::Forked`], the errno of poll(2) or write(2).
     pub fn step(&mut self) -> Result<Step> {
-        let left = self.secret.size() - self.written;
-        let pinned = self.secret.pin()?;
-        let kernel = pinned.runtime.kernel;
-        if left == 0 {
+        // A pipe that polls ready takes a page without blocking (PIPE_BUF, pipe(7)).
+        let chunk = (self.secret.size() - self.written).min(BOUNCE);
+        if chunk == 0 {
+            drop(self.secret.pin()?);
             return Ok(Step::Done);
         }
-        match kernel.poll(self.fd, true) {
+        match KERNEL.poll(self.fd, true) {
             Ok(()) => {}
             Err(libc::EINTR) => return Ok(Step::Interrupted),
-            Err(errno) => {
-                return Err(Error::Call { call: "poll", errno });
-            }
+            Err(errno) => return Err(Error::Call { call: "poll", errno }),
         }
-        let (fd, done, chunk) = (self.fd, self.written, left.min(CHUNK));
-        // SAFETY: a part of the open slot.
-        let n = pinned.with(|at| unsafe { kernel.write(fd, at.wrapping_add(done), chunk) })?;
+        self.load(chunk)?;
+        // SAFETY: the open bounce page.
+        let n = self.bounce.with(|page| unsafe { KERNEL.write(self.fd, page, chunk) })?;
         match n {
             Ok(n) => {
                 self.written += n;
@@ -202,5 +210,24 @@ impl<'a> Writer<'a> {
             Err(libc::EAGAIN) => Ok(Step::More),
             Err(errno) => Err(Error::Call { call: "write", errno }),
         }
+    }
+
+    /// Copies the next bytes to the bounce page.
+    fn load(&self, chunk: usize) -> Result<()> {
+        let pinned = self.secret.pin()?;
+        pinned.with(|from| {
+            let from = from.wrapping_add(self.written);
+            // SAFETY: both are open; `chunk` bytes of the secret are left.
+            self.bounce.with(|page| unsafe { asm::copy(page, from, chunk) })
+        })?
+    }
+}
+
+/// Refuses sockets that cut or drop what does not fit one message.
+fn check_stream(fd: Fd) -> Result<()> {
+    match KERNEL.socket_type(fd) {
+        Ok(Some(kind)) if kind != libc::SOCK_STREAM => Err(Error::NotStream),
+        Ok(_) => Ok(()),
+        Err(errno) => Err(Error::Call { call: "getsockopt", errno }),
     }
 }

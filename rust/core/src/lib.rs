@@ -16,6 +16,7 @@
 mod arena;
 pub mod article;
 mod asm;
+mod bounce;
 // Miri calls no C.
 #[cfg(not(miri))]
 pub mod crypto;

@@ -164,13 +164,15 @@ impl Mapping {
 
     fn fill_from(&self, spec: Spec, fd: &OwnedFd, prot: Prot) -> Result<()> {
         let (base, len) = (self.base, self.len);
+        // A fork waits for this lock: no child meets a private mapping that is mapped but not yet
+        // absent from children and registered.
+        let register = (spec.fork == Fork::Private).then(|| PRIVATE.lock());
         // SAFETY: the range is reserved for this mapping.
         unsafe { self.kernel.map(base, len, fd.fd, prot) }
             .map_err(|e| spec.fail("mmap", e, len))?;
-        if spec.fork == Fork::Private {
+        if let Some(mut register) = register {
             self.advise(Advice::DontFork, spec.what)?;
-            let range = Range { base: base.expose_provenance(), len, passed_on: false };
-            PRIVATE.lock().push(range);
+            register.push(Range { base: base.expose_provenance(), len, passed_on: false });
         }
         if spec.backend == Backend::Mlock {
             self.advise(Advice::DontDump, spec.what)?;
@@ -279,7 +281,9 @@ pub(crate) unsafe fn after_fork_in_child(kernel: &dyn Kernel, handlers: bool) {
 impl Drop for Mapping {
     fn drop(&mut self) {
         let base = self.base.addr();
-        PRIVATE.lock().retain(|r| r.base != base);
+        // Held over the unmapping: a fork meets a registered mapping or none.
+        let mut register = PRIVATE.lock();
+        register.retain(|r| r.base != base);
         let start = self.base.wrapping_sub(PAGE);
         // The kernel wipes the pages when the last mapping of them goes. A failure leaves them
         // mapped, which is safe.
@@ -316,7 +320,10 @@ mod tests {
                     completed = made.is_ok();
                     break;
                 }
-                assert_eq!(made.err(), Some(Error::Limit { need: 3 * PAGE, what: "area" }));
+                assert_eq!(
+                    made.err(),
+                    Some(Error::Limit { need: 3 * PAGE, what: "area", errno: libc::ENOMEM })
+                );
                 assert_eq!(fake.inner().held(), (0, 0), "call {nth}");
             }
             assert!(completed);
@@ -325,12 +332,12 @@ mod tests {
 
     #[test]
     fn both_accounting_regimes_end_in_limit() {
-        for at_touch in [false, true] {
+        for (at_touch, errno) in [(false, libc::EAGAIN), (true, libc::EFAULT)] {
             let fake: &'static Fake = leak(Fake::new(4, at_touch));
             let first = Mapping::create(spec(fake, Backend::MemfdSecret), 3);
             assert!(first.is_ok());
             let second = Mapping::create(spec(fake, Backend::MemfdSecret), 2);
-            assert_eq!(second.err(), Some(Error::Limit { need: 2 * PAGE, what: "area" }));
+            assert_eq!(second.err(), Some(Error::Limit { need: 2 * PAGE, what: "area", errno }));
             assert_eq!(fake.held(), (0, 3 * PAGE));
         }
     }

@@ -297,7 +297,7 @@ impl Secret {
     }
 
     fn load_window(&self, runtime: &'static Runtime, writable: bool) -> Result<Window> {
-        let window = runtime.windows.take(self.len, writable)?;
+        let mut window = runtime.windows.take(self.len, writable)?;
         // SAFETY: pinned by `start_view`.
         let slot = unsafe { &*self.slot.get() };
         let loaded = slot.body().open().and_then(|_open| {
@@ -351,7 +351,8 @@ impl Secret {
             return Ok(());
         }
         runtime.windows.open.fetch_sub(1, Relaxed);
-        let written = if view.writable && write_back { self.store(&window) } else { Ok(()) };
+        let written =
+            if view.writable && write_back { self.store(runtime, &window) } else { Ok(()) };
         let wiped = runtime.windows.give_back(window, self.len, self.options.flush);
         let freed = if view.writable {
             self.end_view(runtime, true)
@@ -362,17 +363,27 @@ impl Secret {
         written.and(wiped).and(freed)
     }
 
-    /// Copies a writable window back, unless the secret was closed meanwhile.
-    fn store(&self, window: &Window) -> Result<()> {
+    /// Copies a writable window back.
+    ///
+    /// A slot that a forked child can see is not written to: a child that reads it meanwhile
+    /// would take a mixture for the key. The value gets a new slot, and the old one ends.
+    fn store(&self, runtime: &'static Runtime, window: &Window) -> Result<()> {
         if self.closed() {
+            return Err(Error::Closed);
+        }
+        // SAFETY: the window is open while it is out; it and the target hold `len` bytes.
+        let fill = |to| unsafe { asm::copy(to, window.visible().cast_const(), self.len) };
+        // SAFETY: the writable view holds the only pin.
+        let slot = unsafe { &mut *self.slot.get() };
+        if !slot.body().shared.load(Acquire) {
+            let _open = slot.body().open()?;
+            fill(slot.payload);
             return Ok(());
         }
-        // SAFETY: the writable view holds a pin.
-        let slot = unsafe { &*self.slot.get() };
-        let _open = slot.body().open()?;
-        // SAFETY: the window is open while it is out; both hold `len` bytes.
-        unsafe { asm::copy(slot.payload, window.visible(), self.len) };
-        Ok(())
+        let arena = runtime.arena(self.options.inherit);
+        let (new, ()) = arena.alloc(self.len, self.options.isolated, fill)?;
+        let old = core::mem::replace(slot, new);
+        arena.free(old, self.len, self.options.flush)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Window {
     write: Mapping,
     gate: Gate,
     writable: bool,
+    /// A writable one is out, and open to its user.
+    left_open: bool,
 }
 
 impl Window {
@@ -44,7 +46,7 @@ impl Window {
         // protection and stays open while it is out.
         let kind = if writable { GateKind::Mprotect } else { gate };
         let gate = Gate::close_over(kind, &write)?;
-        Ok(Self { read, write, gate, writable })
+        Ok(Self { read, write, gate, writable, left_open: false })
     }
 
     /// What the view shows.
@@ -60,19 +62,26 @@ impl Window {
     ///
     /// # Safety
     /// `from` is readable for `len` bytes, its gate open; `len` fits the window.
-    pub(crate) unsafe fn load(&self, from: *const u8, len: usize) -> Result<()> {
+    pub(crate) unsafe fn load(&mut self, from: *const u8, len: usize) -> Result<()> {
         let open = self.gate.open(&self.write)?;
         // SAFETY: the window is ours and open, the source as the caller promises.
         unsafe { asm::copy(self.write.base(), from, len) };
         if self.writable {
             Gate::leave_open(open);
+            self.left_open = true;
         }
         Ok(())
     }
 
-    /// Wipes it. A writable window is closed.
-    fn wipe(&self, len: usize, flush: bool) -> Result<()> {
-        let _open = if self.writable {
+    /// Opens it for the length of one use of ours.
+    pub(crate) fn with<R>(&self, use_it: impl FnOnce(*mut u8) -> R) -> Result<R> {
+        let _open = self.gate.open(&self.write)?;
+        Ok(use_it(self.write.base()))
+    }
+
+    /// Wipes and closes it.
+    fn wipe(&mut self, len: usize, flush: bool) -> Result<()> {
+        let _open = if core::mem::take(&mut self.left_open) {
             self.gate.adopt_open(&self.write)
         } else {
             self.gate.open(&self.write)?
@@ -174,7 +183,7 @@ impl Windows {
     ///
     /// # Errors
     /// The gate did not open: the window is unmapped instead, and the kernel wipes its pages.
-    pub(crate) fn give_back(&self, window: Window, len: usize, flush: bool) -> Result<()> {
+    pub(crate) fn give_back(&self, mut window: Window, len: usize, flush: bool) -> Result<()> {
         if let Err(e) = window.wipe(len, flush) {
             self.discard(window);
             return Err(e);

@@ -3,13 +3,12 @@
 #![allow(unsafe_code, reason = "the buffer protocol's slots are unsafe by signature")]
 
 use crate::buffer;
-use crate::error::{Failure, borrow_error};
+use crate::error::{Failure, borrow_error, named};
 use crate::secret::Size;
 use core::ffi::c_int;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use secretmem_core::article::SecretArea;
-use secretmem_core::error::Error;
 use secretmem_core::mapping::Fork;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,9 +34,13 @@ impl AreaBase {
 }
 
 fn closed(py: Python<'_>) -> PyErr {
-    let class = py.import("secretmem.exceptions").and_then(|m| m.getattr("ClosedError"));
-    let made = class.and_then(|class| class.call1(("the area is closed",)));
-    made.map_or_else(|lookup| lookup, PyErr::from_value)
+    named(py, "ClosedError", "the area is closed")
+}
+
+fn forked(py: Python<'_>) -> PyErr {
+    let text = "this SecretArea is private to the process that made it and is not here in a \
+                forked child; fork=\"share\" gives children the same pages";
+    named(py, "ForkError", text)
 }
 
 #[pymethods]
@@ -96,13 +99,17 @@ impl AreaBase {
         };
         if !area.here() {
             drop(state);
-            return Err(Failure(Error::Forked).into());
+            return Err(forked(slf.py()));
         }
         let at = area.address();
-        // SAFETY: the interpreter's own request; the mapping lives while `exports` is above 0.
-        unsafe { buffer::fill(view, slf.as_any(), at, this.size, true, flags) }?;
         state.exports += 1;
-        Ok(())
+        drop(state);
+        // SAFETY: the interpreter's own request; the mapping lives while `exports` is above 0.
+        let filled = unsafe { buffer::fill(view, slf.as_any(), at, this.size, true, flags) };
+        if filled.is_err() {
+            this.state().exports -= 1;
+        }
+        filled
     }
 
     unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {

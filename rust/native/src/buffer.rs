@@ -120,7 +120,12 @@ pub(crate) fn memoryview<'py>(owner: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
 
 /// Whether the object is what people compare secrets with by mistake.
 pub(crate) fn is_text_or_bytes(object: &Bound<'_, PyAny>) -> bool {
-    object.is_instance_of::<pyo3::types::PyString>() || Held::of(object).is_ok()
+    object.is_instance_of::<pyo3::types::PyString>() || is_bytes_like(object)
+}
+
+/// Whether the object has the buffer protocol.
+pub(crate) fn is_bytes_like(object: &Bound<'_, PyAny>) -> bool {
+    Held::of(object).is_ok()
 }
 
 /// A secret from the environment.

@@ -36,8 +36,8 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             let args = (kind, value).into_pyobject(py)?.into_any();
             ("secretmem._errors", "unavailable", args)
         }
-        Error::Limit { need, what } => {
-            let args = (need, what).into_pyobject(py)?.into_any();
+        Error::Limit { need, what, errno } => {
+            let args = (need, what, errno).into_pyobject(py)?.into_any();
             ("secretmem._errors", "limit", args)
         }
         Error::Closed => return simple(py, "closed"),
@@ -57,6 +57,11 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             return Ok(PyValueError::new_err(format!(
                 "the source holds more than max_size = {max} bytes; pass a larger max_size"
             )));
+        }
+        Error::NotStream => {
+            return Ok(PyValueError::new_err(
+                "a datagram or packet socket cuts what does not fit one message; use a stream",
+            ));
         }
         Error::Encoding => {
             return Ok(PyValueError::new_err("the text is not valid in this encoding"));
@@ -84,9 +89,13 @@ fn simple(py: Python<'_>, function: &str) -> PyResult<PyErr> {
     Ok(PyErr::from_value(error))
 }
 
-/// A [`BorrowError`] of the package with this text.
-pub(crate) fn borrow_error(py: Python<'_>, text: &str) -> PyErr {
-    let made =
-        py.import("secretmem.exceptions").and_then(|m| m.getattr("BorrowError")?.call1((text,)));
+/// An error of the package by its class and text.
+pub(crate) fn named(py: Python<'_>, class: &str, text: &str) -> PyErr {
+    let made = py.import("secretmem.exceptions").and_then(|m| m.getattr(class)?.call1((text,)));
     made.map_or_else(|lookup| lookup, PyErr::from_value)
+}
+
+/// A `BorrowError` of the package with this text.
+pub(crate) fn borrow_error(py: Python<'_>, text: &str) -> PyErr {
+    named(py, "BorrowError", text)
 }

@@ -24,7 +24,7 @@ pub(crate) fn read_all(py: Python<'_>, mut reader: Reader) -> PyResult<Reader> {
 
 /// Writes all of a secret, with Python's signal handlers on the way.
 pub(crate) fn write_all(py: Python<'_>, fd: i32, secret: &Secret) -> PyResult<()> {
-    let mut writer = Writer::new(fd, secret);
+    let mut writer = Writer::new(fd, secret).map_err(Failure)?;
     loop {
         match py.detach(|| writer.step()).map_err(Failure)? {
             Step::Done => return Ok(()),

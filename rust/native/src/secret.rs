@@ -294,6 +294,9 @@ impl SecretBase {
         let options = secret.options();
         let sum = match other.cast::<Self>() {
             Ok(other) => secret.concat(&other.get().secret, options),
+            Err(_) if !buffer::is_bytes_like(other) => {
+                return Ok(other.py().NotImplemented().into_bound(other.py()));
+            }
             Err(_) => buffer::with_bytes(other, |bytes| {
                 secret.concat(&Secret::from_bytes(bytes, options)?, options)
             })?,
@@ -305,6 +308,9 @@ impl SecretBase {
         slf: &Bound<'py, Self>,
         other: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        if !buffer::is_bytes_like(other) {
+            return Ok(other.py().NotImplemented().into_bound(other.py()));
+        }
         let secret = &slf.get().secret;
         let options = secret.options();
         let sum = buffer::with_bytes(other, |bytes| {

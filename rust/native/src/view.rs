@@ -48,6 +48,18 @@ impl View {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An export ended.
+    fn released(&self) {
+        let mut state = self.state();
+        state.exports = state.exports.saturating_sub(1);
+        let last = state.exports == 0 && state.orphaned;
+        drop(state);
+        if last {
+            // The protocol has no way to report; the core counts what it could not wipe.
+            let _ = self.end(false, false);
+        }
+    }
+
     /// Ends the window if nothing uses it. With `orphan`, what is in use becomes an orphan; true
     /// if so.
     fn end(&self, write_back: bool, orphan: bool) -> PyResult<bool> {
@@ -130,21 +142,18 @@ impl View {
             return Err(PyBufferError::new_err("the view is not open"));
         };
         let (at, len, writable) = (window.address(), window.size(), window.writable());
-        // SAFETY: the interpreter's own request; the window lives while `exports` is above 0.
-        unsafe { buffer::fill(view, slf.as_any(), at, len, writable, flags) }?;
         state.exports += 1;
-        Ok(())
+        drop(state);
+        // SAFETY: the interpreter's own request; the window lives while `exports` is above 0.
+        let filled = unsafe { buffer::fill(view, slf.as_any(), at, len, writable, flags) };
+        if filled.is_err() {
+            this.released();
+        }
+        filled
     }
 
     unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
-        let mut state = self.state();
-        state.exports = state.exports.saturating_sub(1);
-        let last = state.exports == 0 && state.orphaned;
-        drop(state);
-        if last {
-            // The protocol has no way to report; the core counts what it could not wipe.
-            let _ = self.end(false, false);
-        }
+        self.released();
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -7,7 +7,8 @@ use crate::mapping::{Fork, Mapping, Spec};
 use crate::page::{FREE, Page};
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicBool, AtomicPtr, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    Ordering::Release,
 };
 
 /// A mapping behind its gate.
@@ -17,6 +18,8 @@ pub(crate) struct Body {
     pub(crate) gate: Gate,
     /// A forked child can read it.
     pub(crate) passed_on: AtomicBool,
+    /// A child that is alive may be able to read it, now or since an earlier fork.
+    pub(crate) shared: AtomicBool,
 }
 
 impl Body {
@@ -25,7 +28,8 @@ impl Body {
         let spec = Spec { kernel, backend, fork: Fork::Private, what: "arena" };
         let mapping = Mapping::create(spec, pages)?;
         let gate = Gate::close_over(config.gate, &mapping)?;
-        Ok(Box::new(Self { mapping, gate, passed_on: AtomicBool::new(false) }))
+        let (passed_on, shared) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Box::new(Self { mapping, gate, passed_on, shared }))
     }
 
     #[inline]
@@ -38,6 +42,7 @@ impl Body {
     pub(super) fn pass_on(&self) -> bool {
         let done = self.mapping.pass_on(true).is_ok();
         self.passed_on.store(done, Release);
+        self.shared.fetch_or(done, AcqRel);
         done
     }
 }

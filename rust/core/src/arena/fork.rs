@@ -20,6 +20,8 @@ impl Arena {
         let state = unsafe { self.state.held() };
         for area in state.areas.iter().filter(|a| a.live.load(Acquire) > 0) {
             area.pass_on();
+            // A process that forks often must not freeze large areas for few secrets.
+            state.next_pages = FIRST_PAGES;
         }
         for body in &state.own {
             // SAFETY: a body is listed exactly as long as it is alive.

@@ -110,6 +110,7 @@ impl Arena {
         pages: usize,
         attempt: impl Fn(&Self, &mut State) -> Option<Place>,
     ) -> Result<Place> {
+        let mut asked = false;
         loop {
             let mut state = self.state.lock();
             if let Some(place) = attempt(self, &mut state) {
@@ -119,7 +120,9 @@ impl Arena {
             if let Some(place) = attempt(self, &mut state) {
                 return Ok(place);
             }
-            if !state.areas.is_empty() && !self.grown.swap(true, AcqRel) {
+            // Once a call: the hook may itself give memory back, which resets `grown`.
+            if !asked && !state.areas.is_empty() && !self.grown.swap(true, AcqRel) {
+                asked = true;
                 drop(state);
                 (self.hooks.before_growth)();
                 continue;

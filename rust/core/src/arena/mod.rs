@@ -313,14 +313,17 @@ impl Arena {
     pub(crate) fn trim(&self) -> usize {
         let mut state = self.state.lock();
         let before = state.mapped();
-        // Stacks and windows may be given back too: the next growth looks after them again.
-        self.grown.store(false, Release);
         for i in (0..state.areas.len()).rev() {
             if state.areas.get(i).is_some_and(|a| a.live.load(Acquire) == 0) {
                 self.release(&mut state, i);
             }
         }
-        before - state.mapped()
+        let freed = before - state.mapped();
+        if freed > 0 {
+            // Stacks and windows may be given back too: the next growth looks after them again.
+            self.grown.store(false, Release);
+        }
+        freed
     }
 
     pub(crate) fn stats(&self) -> ArenaStats {

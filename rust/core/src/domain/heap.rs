@@ -25,10 +25,10 @@ const FIRST_CHUNK: usize = 16 << 10;
 const LARGEST_CHUNK: usize = 1 << 20;
 /// Classes 16, 32, 48, 64, 96, 128, 192 ... 8 MiB.
 const CLASSES: usize = 40;
-/// End of a free list.
-const NONE: u32 = u32::MAX;
 /// Marks a live block; the class is in the low bits.
 const LIVE: u32 = 1 << 31;
+/// End of a free list; not a live block's word.
+const NONE: u32 = LIVE - 1;
 
 /// Start of the region; 0 before the first claim.
 static BASE: AtomicUsize = AtomicUsize::new(0);
@@ -177,7 +177,7 @@ impl Heap {
         let least = bytes.next_multiple_of(PAGE);
         let mut want = mapped.clamp(FIRST_CHUNK, LARGEST_CHUNK).max(least);
         if mapped + want > REGION {
-            return Err(Error::Limit { need: bytes, what: "heap" });
+            return Err(Error::Limit { need: bytes, what: "heap", errno: 0 });
         }
         let base: *mut u8 = core::ptr::with_exposed_provenance_mut(BASE.load(Relaxed));
         let at = base.wrapping_add(mapped);

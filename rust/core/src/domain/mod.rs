@@ -47,7 +47,7 @@ static CPU: AtomicU64 = AtomicU64::new(0);
 thread_local! {
     /// The stack that this thread entered with and the signal stack that it had. Left set only
     /// by an exit that skipped the way out (a jump, the end of a thread): see `repair`.
-    static ENTERED: Cell<Option<(Stack, Option<AltStack>)>> = const { Cell::new(None) };
+    static ENTERED: Cell<Option<(Stack, AltStack)>> = const { Cell::new(None) };
 }
 
 /// Whether the calling code is inside.
@@ -137,26 +137,25 @@ fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
 }
 
 /// Makes the secret stack the signal stack. A handler with SA_ONSTACK then stays where it is,
-/// since the stack pointer is inside already. `None`: a signal handler of this thread is running
-/// on its signal stack, which cannot be replaced then (EPERM).
-fn set_signal_stack(runtime: &Runtime, stack: Stack) -> Result<Option<AltStack>> {
+/// since the stack pointer is inside already.
+///
+/// # Errors
+/// EPERM in a signal handler that runs on the thread's signal stack: it cannot be replaced there,
+/// and a further signal would put all registers on it.
+fn set_signal_stack(runtime: &Runtime, stack: Stack) -> Result<AltStack> {
     let new = AltStack { base: stack.low(), size: STACK, flags: 0 };
     // SAFETY: the stack stays mapped for the life of the process.
-    match unsafe { runtime.kernel.sigaltstack(Some(new)) } {
-        Ok(old) => Ok(Some(old)),
-        Err(libc::EPERM) => Ok(None),
-        Err(errno) => Err(Error::Call { call: "sigaltstack", errno }),
-    }
+    unsafe { runtime.kernel.sigaltstack(Some(new)) }
+        .map_err(|errno| Error::Call { call: "sigaltstack", errno })
 }
 
-fn leave(runtime: &Runtime, stack: Stack, old: Option<AltStack>) {
-    if let Some(old) = old {
-        // SAFETY: the program's own signal stack, as it was. A failure leaves the secret stack
-        // as signal stack, which is mapped for ever and wiped at its next use.
-        let _ = unsafe { runtime.kernel.sigaltstack(Some(old)) };
-    }
+fn leave(runtime: &Runtime, stack: Stack, old: AltStack) {
     ENTERED.set(None);
-    runtime.stacks.give_back(stack);
+    // SAFETY: the program's own signal stack, as it was.
+    if unsafe { runtime.kernel.sigaltstack(Some(old)) }.is_ok() {
+        runtime.stacks.give_back(stack);
+    }
+    // Else the secret stack stays this thread's signal stack, and nobody else may run on it.
 }
 
 /// If the last entry of this thread never came out by the way out: wipes its stack, restores the

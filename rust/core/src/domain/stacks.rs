@@ -135,7 +135,7 @@ impl Stacks {
 
     fn map_one(&self) -> Result<()> {
         let mut mapped = self.mapped.lock();
-        let limit = Error::Limit { need: STACK, what: "stack" };
+        let limit = Error::Limit { need: STACK, what: "stack", errno: 0 };
         if mapped.len() == MOST {
             return Err(limit);
         }

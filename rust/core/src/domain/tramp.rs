@@ -46,6 +46,9 @@ unsafe extern "C" {
 }
 
 /// Miri runs no assembly: the call is made where it is.
+///
+/// # Safety
+/// `f` may be called with `arg`.
 #[cfg(miri)]
 pub(crate) unsafe fn secretmem_on_stack(
     f: unsafe extern "C" fn(*mut c_void),

@@ -143,6 +143,9 @@ impl Kernel for Fake {
     fn fstat(&self, _fd: Fd) -> KResult<FileInfo> {
         Ok(FileInfo { regular_left: None })
     }
+    fn socket_type(&self, _fd: Fd) -> KResult<Option<c_int>> {
+        Ok(None)
+    }
     fn pkey_alloc(&self) -> KResult<c_int> {
         Err(libc::ENOSPC)
     }

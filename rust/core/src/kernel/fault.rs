@@ -148,6 +148,10 @@ impl<K: Kernel> Kernel for Fault<K> {
         self.pass()?;
         self.inner.fstat(fd)
     }
+    fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>> {
+        self.pass()?;
+        self.inner.socket_type(fd)
+    }
     fn pkey_alloc(&self) -> KResult<c_int> {
         self.pass()?;
         self.inner.pkey_alloc()

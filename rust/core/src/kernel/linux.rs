@@ -175,6 +175,19 @@ impl Kernel for Linux {
         Ok(FileInfo { regular_left: Some(left) })
     }
 
+    fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>> {
+        let mut kind: c_int = 0;
+        let mut len = size_of::<c_int>() as libc::socklen_t;
+        let to = (&raw mut kind).cast();
+        // SAFETY: room for an int, and its size.
+        let r = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, to, &raw mut len) };
+        match check(r) {
+            Ok(()) => Ok(Some(kind)),
+            Err(libc::ENOTSOCK) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     fn pkey_alloc(&self) -> KResult<c_int> {
         // SAFETY: plain integers.
         let key = unsafe { libc::syscall(libc::SYS_pkey_alloc, 0, PKEY_DISABLE_ACCESS) };
@@ -355,6 +368,7 @@ pub fn probe_in_child() -> KResult<Probe> {
 /// No other thread changes the environment meanwhile (the caller holds the interpreter).
 #[must_use]
 pub unsafe fn environment() -> Vec<(*mut u8, usize)> {
+    // The C library's own variable, of this type (environ(7)).
     unsafe extern "C" {
         static environ: *mut *mut core::ffi::c_char;
     }

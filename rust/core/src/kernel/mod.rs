@@ -130,6 +130,8 @@ pub trait Kernel: Sync + core::fmt::Debug {
     fn poll(&self, fd: Fd, output: bool) -> KResult<()>;
     /// fstat(2), and for a regular file lseek(2).
     fn fstat(&self, fd: Fd) -> KResult<FileInfo>;
+    /// getsockopt(2) SO_TYPE; `None` if it is no socket.
+    fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>>;
     /// pkey_alloc(2) with all access disabled. EINVAL or ENOSPC where there is none.
     fn pkey_alloc(&self) -> KResult<c_int>;
     /// sigaltstack(2): sets `new` if given, returns what was there. EPERM on the signal stack.
