@@ -4,8 +4,8 @@ Outputs that the documentation shows as they were recorded.
     PYTHONPATH=tests python -m docs.recorded [PAGE]...
 
 writes them anew into the pages. Those of doctor and ps come from recorded
-machines (tests/doctor/trees), so they are the same everywhere; that of prove
-is a run on this machine.
+machines (tests/doctor/trees) and those of the model from nothing at all, so
+they are the same everywhere; that of prove is a run on this machine.
 """
 
 from __future__ import annotations
@@ -62,9 +62,21 @@ def prove(name: str) -> str:
     return re.sub(r"(Linux [\d.]+)[^,]*,", r"\1,", text)
 
 
+def model(name: str) -> str:
+    """Return what the model says; it is the same everywhere."""
+    return subprocess.run(
+        [sys.executable, "-m", "secretmem.model", name],
+        env=shell.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
 # Page: how its recorded outputs are made, by their names.
 SOURCES: dict[str, Callable[[str], str]] = {
     "programs/doctor.md": doctor,
+    "programs/model.md": model,
     "programs/ps.md": ps,
     "programs/prove.md": prove,
 }
