@@ -39,19 +39,31 @@ for part in proc sys dev; do mount --rbind /$part /new/$part; done
 mount -t tmpfs tmpfs /new/run
 mount -t ext4 /dev/vda /new/tmp
 chmod 1777 /new/tmp
+if [ -e /dev/vdb ]; then mkswap /dev/vdb > /dev/null; swapon /dev/vdb; fi
 set +e
 """
 DISK = "file={},format=raw,if=virtio,cache=unsafe"
 SHARE_OPTIONS = "security_model=none,readonly=on,multidevs=remap"
 SHARE = ("-virtfs", f"local,path=/,mount_tag=host,{SHARE_OPTIONS}")
 DISK_BYTES = 4 << 30
+SWAP_BYTES = 1 << 30
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
-def _scratch(path: pathlib.Path) -> None:
+def _empty(path: pathlib.Path, size: int) -> pathlib.Path:
     with path.open("wb") as disk:
-        disk.truncate(DISK_BYTES)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-F", path], check=True)
+        disk.truncate(size)
+    return path
+
+
+def _disks(work: pathlib.Path, *, swap: bool) -> list[str]:
+    """Return the emulator's arguments for /tmp and, if wanted, for swap."""
+    scratch = _empty(work / "scratch", DISK_BYTES)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-F", scratch], check=True)
+    disks = [scratch]
+    if swap:
+        disks.append(_empty(work / "swap", SWAP_BYTES))
+    return [word for disk in disks for word in ("-drive", DISK.format(disk))]
 
 
 def _script(
@@ -90,6 +102,7 @@ def run_here(  # noqa: PLR0913 - each is a setting of the guest
     user: int = 0,
     append: str = "",
     environment: dict[str, str] | None = None,
+    swap: bool = False,
     quiet: bool = False,
 ) -> Outcome:
     """
@@ -104,19 +117,18 @@ def run_here(  # noqa: PLR0913 - each is a setting of the guest
         user: numeric user and group to run as.
         append: further words for the kernel's command line.
         environment: further variables.
+        swap: give the guest 1 GiB of swap on a disk.
         quiet: do not print the output while it comes.
     """
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     kept |= {"HOME": str(pathlib.Path.home()), "TERM": "dumb"}
     kept |= environment or {}
     with tempfile.TemporaryDirectory(prefix="lab-") as work:
-        disk = pathlib.Path(work) / "scratch"
-        _scratch(disk)
         machine = Machine(
             memory=memory,
             processors=processors,
             append=append,
-            arguments=(*SHARE, "-drive", DISK.format(disk)),
+            arguments=(*SHARE, *_disks(pathlib.Path(work), swap=swap)),
             seconds=seconds,
         )
         script = _script(words, str(pathlib.Path.cwd()), user, kept)
@@ -140,6 +152,7 @@ def _arguments(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--user", type=int, default=0, help="numeric id")
     parser.add_argument("--append", default="", help="kernel command line")
     parser.add_argument("--env", action="append", default=[])
+    parser.add_argument("--swap", action="store_true", help="1 GiB of swap")
     options = parser.parse_args(own)
     if not words:
         parser.error("no command after --")
@@ -158,6 +171,7 @@ def main(argv: list[str]) -> int:
             seconds=options.seconds,
             user=options.user,
             append=options.append,
+            swap=options.swap,
             environment=dict(pair.split("=", 1) for pair in options.env),
         )
     except LabError as error:

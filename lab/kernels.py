@@ -3,8 +3,9 @@ Find, download and unpack Debian kernels by series, never by exact build.
 
 A kernel is asked for as ``SERIES[-oldest][-cloud]``: ``6.12`` is the newest
 6.12 on offer in the full flavour, ``6.1-oldest-cloud`` the oldest 6.1 of the
-small flavour for virtual machines, ``newest`` whatever series is newest.  Old builds leave the archive when they
-are superseded, so names are looked up at run time.
+small flavour for virtual machines, ``newest`` whatever series is newest.
+Old builds leave the archive when they are superseded, so names are looked up
+at run time.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@
 #define MOST_PAGES 65536U
 #define LOOKED_AT 64
 #define PIPES 400
-#define KERNEL_TEXT 0xffffffff00000000UL
+#define KERNEL_IMAGE 0xffffffff00000000UL
 
 enum kind { ORDINARY, SECRET };
 
@@ -72,6 +72,17 @@ static int marked(const unsigned char *at, enum kind kind)
         if (at[i] != (hidden[kind][i] ^ KEY))
             return 0;
     return 1;
+}
+
+static void print_line_of(const char *file, const char *field)
+{
+    char line[256];
+    FILE *in = fopen(file, "r");
+    while (in && fgets(line, sizeof line, in))
+        if (!strncmp(line, field, strlen(field)))
+            printf("%s=%ld\n", field, atol(line + strlen(field) + 1));
+    if (in)
+        fclose(in);
 }
 
 static int memfd_secret(unsigned int flags)
@@ -132,14 +143,17 @@ static uint64_t physical(const void *address)
     return entry >> 63 ? (entry & ((1ULL << 55) - 1)) * PAGE : 0;
 }
 
-/* Read a page of physical memory through the kernel's own mapping of it:
- * the segment of /proc/kcore whose p_paddr covers it. */
-static ssize_t kcore_page(uint64_t where, unsigned char *into)
+/* Read a page of physical memory through one of the kernel's own mappings of
+ * it: the segment of /proc/kcore whose p_paddr covers it, in the direct map
+ * or, if image is set, in the mapping of the kernel's own image. */
+static ssize_t kcore_page(uint64_t where, int image, unsigned char *into)
 {
     Elf64_Ehdr head;
     Elf64_Phdr part;
     ssize_t got = -1;
-    int fd = open("/proc/kcore", O_RDONLY);
+    static int fd = -1;
+    if (fd < 0)
+        fd = open("/proc/kcore", O_RDONLY);
     if (fd < 0 || pread(fd, &head, sizeof head, 0) != sizeof head)
         die("kcore_open");
     for (int i = 0; i < head.e_phnum; i++) {
@@ -147,14 +161,13 @@ static ssize_t kcore_page(uint64_t where, unsigned char *into)
         if (pread(fd, &part, sizeof part, at) != sizeof part)
             die("kcore_header");
         if (part.p_type != PT_LOAD || part.p_paddr == (uint64_t)-1 ||
-            part.p_vaddr >= KERNEL_TEXT || where < part.p_paddr ||
+            (part.p_vaddr >= KERNEL_IMAGE) != image || where < part.p_paddr ||
             where >= part.p_paddr + part.p_memsz)
             continue;
         got = pread(fd, into, PAGE,
                     (off_t)(part.p_offset + where - part.p_paddr));
         break;
     }
-    close(fd);
     return got;
 }
 
@@ -165,7 +178,7 @@ static void look(const char *name, const uint64_t *frames, enum kind kind)
     int markers = 0, zeros = 0, other = 0, unread = 0;
     for (int f = 0; f < LOOKED_AT; f++) {
         memset(seen, 0xff, PAGE);
-        if (!frames[f] || kcore_page(frames[f], seen) != (ssize_t)PAGE) {
+        if (!frames[f] || kcore_page(frames[f], 0, seen) != (ssize_t)PAGE) {
             unread++;
             continue;
         }
@@ -209,6 +222,29 @@ static int do_kcore(void)
     look("ordinary-freed", ordinary_at, ORDINARY);
     reuse_as_pipes();
     look("reused", secret_at, ORDINARY);
+    return 0;
+}
+
+/* The kernel's image is mapped a second time.  What it frees of it after
+ * boot becomes ordinary memory; look whether secret pages land there. */
+static int do_image(size_t pages)
+{
+    static unsigned char seen[PAGE];
+    size_t inside = 0, image = 0, direct = 0;
+    unsigned char *secret = secret_pages(pages, NULL);
+    for (uint32_t i = 0; i < pages; i++) {
+        unsigned char *page = secret + i * PAGE;
+        mark(page, SECRET, i);
+        uint64_t where = physical(page);
+        if (kcore_page(where, 1, seen) != (ssize_t)PAGE)
+            continue;
+        inside++;
+        image += (size_t)marked(seen, SECRET);
+        if (kcore_page(where, 0, seen) == (ssize_t)PAGE)
+            direct += (size_t)marked(seen, SECRET);
+    }
+    printf("held=%zu\ninside=%zu\nimage=%zu\ndirect=%zu\n", pages, inside,
+           image, direct);
     return 0;
 }
 
@@ -264,6 +300,7 @@ static int do_fill(size_t megabytes)
         at[i] = i * 0x9e3779b97f4a7c15ULL;
     sleep(1);
     printf("filled_mb=%zu\n", megabytes);
+    print_line_of("/proc/meminfo", "SwapFree");
     return 0;
 }
 
@@ -306,17 +343,6 @@ static int do_scan(const char *file)
         printf("%s_pages=%zu\n%s_hits=%zu\n", kind_name[kind], pages[kind],
                kind_name[kind], hits[kind]);
     return 0;
-}
-
-static void print_line_of(const char *file, const char *field)
-{
-    char line[256];
-    FILE *in = fopen(file, "r");
-    while (in && fgets(line, sizeof line, in))
-        if (!strncmp(line, field, strlen(field)))
-            printf("%s=%ld\n", field, atol(line + strlen(field) + 1));
-    if (in)
-        fclose(in);
 }
 
 /* Let the kernel touch page after page: at a limit it answers EFAULT. */
@@ -424,6 +450,7 @@ int main(int count, char **words)
 #define IS(name, arguments) (left == 1 + (arguments) && !strcmp(*rest, name))
     if (IS("call", 0)) return do_call();
     if (IS("kcore", 0)) return do_kcore();
+    if (IS("image", 1)) return do_image(number(rest[1]));
     if (IS("hold", 2)) return do_hold(number(rest[1]), number(rest[2]));
     if (IS("keep", 1)) return do_keep(rest[1]);
     if (IS("fill", 1)) return do_fill(number(rest[1]));
@@ -434,7 +461,7 @@ int main(int count, char **words)
     if (IS("touch", 1)) return do_touch(number(rest[1]));
     if (IS("directmap", 2)) return do_directmap(rest[1], number(rest[2]));
     if (IS("kexec", 3)) return do_kexec(rest[1], rest[2], rest[3]);
-    fprintf(stderr, "probe [-l PAGES] [-u ID] call|kcore|hold S O|"
+    fprintf(stderr, "probe [-l PAGES] [-u ID] call|kcore|image N|hold S O|"
             "keep descriptor|keep mapping|fill MB|put TEXT FILE|scan FILE|"
             "charge N|charged N|touch N|directmap KIND N|kexec K I WORDS\n");
     return 2;

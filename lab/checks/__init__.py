@@ -1,0 +1,1 @@
+"""The checks of the laboratory, one kind of row in each file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from lab.rows import Answers, Row
 
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
 
     from lab.kernels import Kernel

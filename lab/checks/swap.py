@@ -27,7 +27,7 @@ sleep 2
 cat /tmp/held
 free=$(awk '/MemAvailable/{print int($2/1024)}' /proc/meminfo)
 probe fill $((free + %d))
-echo "used_kb=$(awk '/SwapTotal/{t=$2} /SwapFree/{print t-$2}' /proc/meminfo)"
+echo "total=$(awk '/SwapTotal/{print $2}' /proc/meminfo)"
 sync
 """
 DISK = JOB % ("/dev/vda", 60)
@@ -45,6 +45,7 @@ def _row(
     found: Count,
 ) -> Row:
     held = answers.get("", "ready") == "1"
+    used = answers.number("", "total") - answers.number("", "SwapFree")
     return Row(
         row="swap",
         what=what,
@@ -54,7 +55,7 @@ def _row(
         control=f"ordinary {found.ordinary} of {PAGES} pages",
         control_ok=held and found.ordinary == PAGES,
         evidence=(
-            f"{answers.get('', 'used_kb')} kB of swap in use; "
+            f"{used} kB of swap in use when memory was full; "
             f"MADV_PAGEOUT on the secret: "
             f"{answers.get('', 'pageout_secret')}"
         ),
