@@ -9,9 +9,11 @@ the constants (include/uapi/linux).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import signal
 import sys
 from typing import Any
 
@@ -46,6 +48,7 @@ MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = 1, 2, 0x20
 MADV_DONTDUMP, MADV_DODUMP, MADV_PAGEOUT = 16, 17, 21
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_PTRACER = 1, 4, 0x59616D61
 MSG_ZEROCOPY = 0x4000000
+_ANYBODY = 0xFFFFFFFFFFFFFFFF  # PR_SET_PTRACER_ANY
 
 # Room for a ucontext_t: 968 bytes on x86-64, 4,560 on aarch64.
 _CONTEXT_SIZE = 8192
@@ -140,6 +143,17 @@ def syscall(name: str, *arguments: int | ctypes.c_void_p | object) -> int:
 def prctl(option: int, value: int) -> None:
     """Set a property of this process."""
     _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")
+
+
+def invite_attackers() -> None:
+    """
+    Let any process trace this one, and let it end with its parent.
+
+    A forked child has to do it again: Yama's permission is not inherited.
+    """
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(OSError):  # EINVAL: the kernel has no Yama
+        prctl(PR_SET_PTRACER, _ANYBODY)
 
 
 def map_anonymous(size: int, protection: int = PROT_READ | PROT_WRITE) -> int:

@@ -40,11 +40,12 @@ class Memory(Protocol):
 
 class KernelCore:
     """
-    The kernel's own mappings as /proc/kcore shows them, an ELF core file.
+    The direct map as /proc/kcore shows it, an ELF core file.
 
-    Of the two mappings of RAM the direct map is read, unless ``image`` asks
-    for the other one: the mapping of the kernel image, in which memory that
-    the kernel needed at boot only stays mapped after it was freed.
+    The mapping of the kernel image, which is there too, is left out: memory
+    that the kernel needed at boot only stays mapped in it after it was freed
+    (unless page table isolation is on), and memfd_secret does not take a page
+    out of it that comes from there.  That mapping is not what is promised.
     """
 
     name = "/proc/kcore"
@@ -55,9 +56,9 @@ class KernelCore:
     # x86-64: the kernel image is mapped in the last 2 GiB.
     _IMAGE = 0xFFFFFFFF80000000
 
-    def __init__(self, *, image: bool = False) -> None:
-        """Open it and find the segments that have physical addresses."""
-        self._fd = os.open("/proc/kcore", os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, path: str = "/proc/kcore") -> None:
+        """Open it and find the segments of the direct map."""
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         start, size, count = struct.unpack_from(
             "=Q14xHH", os.pread(self._fd, 64, 0), 32
         )
@@ -69,31 +70,21 @@ class KernelCore:
         self._segments = [
             (paddr, length, offset)
             for kind, _, offset, vaddr, paddr, length, _, _ in headers
-            if kind == self._LOAD
-            and paddr < 1 << 52
-            and (vaddr >= self._IMAGE) == image
+            if kind == self._LOAD and paddr < 1 << 52 and vaddr < self._IMAGE
         ]
 
-    def has(self, frame: int) -> bool:
-        """Tell whether a page frame is mapped there at all."""
-        return self._place(frame) is not None
-
     def read(self, frame: int) -> bytes:
-        """Return the content of a page frame."""
-        place = self._place(frame)
-        return b"" if place is None else os.pread(self._fd, linux.PAGE, place)
+        """Return the content of a page frame, nothing where there is none."""
+        address = frame * linux.PAGE
+        for start, length, offset in self._segments:
+            if start <= address < start + length:
+                place = offset + address - start
+                return os.pread(self._fd, linux.PAGE, place)
+        return b""
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
-
-    def _place(self, frame: int) -> int | None:
-        """Return where a page frame is in the file."""
-        address = frame * linux.PAGE
-        for start, length, offset in self._segments:
-            if start <= address < start + length:
-                return int(offset + address - start)
-        return None
 
 
 class DirectMap:

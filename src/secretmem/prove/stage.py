@@ -63,13 +63,8 @@ class Nursery:
     def __init__(self) -> None:
         """Start the program and wait until it is ready."""
         self._channel, theirs = _channels()
-        command = [sys.executable, "-P", "-m", "secretmem.prove.victim"]
         with theirs:
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
+            self._process = _start(theirs.fileno())
         self._requests = itertools.count()
         self._channel.settimeout(_SECONDS)
         try:
@@ -318,6 +313,18 @@ def _writer_of(text: bytes) -> Callable[[int], object]:
             left = left[os.write(fd, left) :]
 
     return write
+
+
+def _start(fd: int) -> subprocess.Popen[bytes]:
+    """Start the victim program, which talks through descriptor ``fd``."""
+    program = [sys.executable, "-P", "-m", "secretmem.prove.victim", str(fd)]
+    try:
+        return subprocess.Popen(
+            program, pass_fds=[fd], stdin=subprocess.DEVNULL
+        )
+    except OSError as error:
+        name = linux.error_name(error.errno)
+        raise CannotRunError(f"{sys.executable}: {name}") from error
 
 
 def _channels() -> Sequence[socket.socket]:

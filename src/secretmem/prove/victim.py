@@ -32,7 +32,6 @@ from secretmem.prove import kinds, linux
 
 _MAX_PACKET = 1 << 20
 _MAX_DESCRIPTORS = 8
-_ANYBODY = 0xFFFFFFFFFFFFFFFF  # PR_SET_PTRACER_ANY
 
 Packet = dict[str, Any]
 
@@ -116,7 +115,7 @@ class Victim:
 
 def become_victim(channel: socket.socket, kind: str) -> NoReturn:
     """Serve as a victim of ``kind`` and end the process."""
-    _invite_attackers()
+    linux.invite_attackers()
     try:
         Victim(channel, kind).serve()
     except BaseException as error:  # noqa: BLE001 - a forked child must not return
@@ -124,13 +123,6 @@ def become_victim(channel: socket.socket, kind: str) -> NoReturn:
             send(channel, _failure(error))
         os._exit(1)
     os._exit(0)
-
-
-def _invite_attackers() -> None:
-    """Let any process trace this one, and let it end with its parent."""
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    with contextlib.suppress(OSError):  # EINVAL: the kernel has no Yama
-        linux.prctl(linux.PR_SET_PTRACER, _ANYBODY)
 
 
 def _without_cores() -> None:
@@ -227,7 +219,7 @@ def _load_attacks() -> None:
 
 def main() -> int:
     """Run the nursery on the socket whose number is the argument."""
-    _invite_attackers()
+    linux.invite_attackers()
     _without_cores()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _load_attacks()

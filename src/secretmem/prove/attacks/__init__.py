@@ -64,7 +64,6 @@ NAMES = (
     "registers",
     "perf",
     "bpf_user",
-    "kernel_image",
 )
 
 

@@ -29,6 +29,7 @@ def inside(place: Place, fds: list[int]) -> dict[str, Any]:
     pid = os.fork()
     if pid:
         return {"pid": pid, "pages": len(pages), "used": _hear(fds[1])}
+    linux.invite_attackers()
     said = b"used"
     try:
         with place.open() as span:
