@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -197,3 +199,41 @@ def test_every_command_of_the_table_can_be_loaded() -> None:
 
     for name in main.COMMANDS:
         assert main.load(name).help
+
+
+@pytest.mark.needs_secretmem
+@pytest.mark.needs_ptrace
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, and even SIGKILL, leave no process; Ctrl-C leaves no file."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "secretmem.cli.main", "prove"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    ) as program:
+        assert program.stdout is not None
+        while "process_vm_readv" not in program.stdout.readline():
+            pass
+        nurseries = [os.pidfd_open(pid) for pid in _children(program.pid)]
+        assert nurseries
+        if number is signal.SIGINT:
+            os.killpg(program.pid, number)
+        else:
+            program.kill()
+        _, said = program.communicate(timeout=60)
+    for pidfd in nurseries:
+        assert select.select([pidfd], [], [], 10)[0]
+        os.close(pidfd)
+    if number is signal.SIGINT:
+        assert program.returncode == 130, said
+        assert said.lstrip() == "secretmem: interrupted\n"
+        assert list(tmp_path.iterdir()) == []
+
+
+def _children(pid: int) -> list[int]:
+    """Return the process ids of the children of a process."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text("ascii").split()]

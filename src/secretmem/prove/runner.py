@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from secretmem.prove import kinds
+from secretmem.prove import kinds, linux
 from secretmem.prove.attack import (
     Attack,
     CannotRunError,
@@ -203,7 +203,7 @@ class Runner:
     def _launch(self, attack: Attack, lane: _Lane) -> _Job:
         """Fork an attacker."""
         reader, writer = os.pipe()
-        pid = os.fork()
+        pid = _fork()
         if not pid:
             os.close(reader)
             self._attack(attack, lane, writer)
@@ -222,13 +222,27 @@ class Runner:
                 os._exit(0)
             for kind in self.setting.kinds:
                 _say(writer, _packet(_cell(attack, stage, kind)))
-        except KeyboardInterrupt:
-            os._exit(1)
         except BaseException as error:  # noqa: BLE001 - a forked child must not return
             text = f"{type(error).__name__}: {error}"
             _say(writer, {"broken": text})
             os._exit(1)
         os._exit(0)
+
+
+def _fork() -> int:
+    """
+    Fork; the child ends on SIGINT and with its parent.
+
+    The signal waits meanwhile: Python drops a KeyboardInterrupt that comes
+    while the hooks of a fork run.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
 
 
 def _progress(jobs: list[_Job]) -> Iterator[tuple[_Job, bool]]:
