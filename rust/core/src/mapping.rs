@@ -261,18 +261,16 @@ pub(crate) unsafe fn after_fork_in_parent() {
 /// In the child: fills the holes, and gives the lock back.
 ///
 /// # Safety
-/// This is the only thread; the lock is held by `before_fork`, or (`handlers` false: a bare
-/// clone(2)) by nobody who lives.
-pub(crate) unsafe fn after_fork_in_child(kernel: &dyn Kernel, handlers: bool) {
+/// This is the only thread; the lock is held by `before_fork`, or (after a bare clone(2)) by
+/// nobody who lives.
+pub(crate) unsafe fn after_fork_in_child(kernel: &dyn Kernel) {
     // SAFETY: the only thread.
     let ranges = unsafe { PRIVATE.held() };
-    for range in ranges.iter_mut() {
-        range.passed_on &= handlers;
-        if !range.passed_on {
-            let at = core::ptr::with_exposed_provenance_mut(range.base);
-            // SAFETY: the range is ours; the child has no pages there.
-            let _ = unsafe { kernel.fill(at, range.len) };
-        }
+    // What was passed on to this process, or to its parent, is here, by whatever call.
+    for range in ranges.iter().filter(|range| !range.passed_on) {
+        let at = core::ptr::with_exposed_provenance_mut(range.base);
+        // SAFETY: the range is ours; the child has no pages there.
+        let _ = unsafe { kernel.fill(at, range.len) };
     }
     // SAFETY: the only thread.
     unsafe { PRIVATE.release() };

@@ -87,7 +87,7 @@ pub fn get() -> Result<&'static Runtime> {
     let word = FORK_WORD.load(Relaxed);
     // SAFETY: the page was mapped before the runtime was published and is never unmapped.
     if unsafe { word.read_volatile() } == 0 {
-        after_bare_clone(runtime);
+        after_fork_in_child();
     }
     Ok(runtime)
 }
@@ -236,22 +236,13 @@ extern "C" fn after_fork_in_parent() {
     unsafe { SETTINGS.release() };
 }
 
-extern "C" fn after_fork_in_child() {
-    in_child(true);
-}
-
-/// The first use in the child of a bare clone(2).
+/// In the child: by the handler, or at the first use in the child of a bare clone(2).
 #[cold]
-fn after_bare_clone(runtime: &Runtime) {
-    let _ = runtime;
-    in_child(false);
-}
-
-fn in_child(handlers: bool) {
+extern "C" fn after_fork_in_child() {
     EPOCH.fetch_add(1, AcqRel);
     domain::after_fork_in_child();
-    // SAFETY: a child has one thread; with handlers this thread's image holds the locks.
-    unsafe { mapping::after_fork_in_child(&KERNEL, handlers) };
+    // SAFETY: a child has one thread; after fork(2) this thread's image holds the locks.
+    unsafe { mapping::after_fork_in_child(&KERNEL) };
     if let Some(runtime) = RUNTIME.get() {
         // SAFETY: as above.
         unsafe { runtime.windows.after_fork_in_child() };
@@ -260,9 +251,9 @@ fn in_child(handlers: bool) {
         // SAFETY: as above.
         unsafe { runtime.heap.after_fork_in_child() };
         // SAFETY: as above.
-        unsafe { runtime.inherit.after_fork_in_child(handlers) };
+        unsafe { runtime.inherit.after_fork_in_child() };
         // SAFETY: as above.
-        unsafe { runtime.private.after_fork_in_child(handlers) };
+        unsafe { runtime.private.after_fork_in_child() };
     }
     // SAFETY: as above.
     unsafe { secret::after_fork() };

@@ -53,15 +53,12 @@ impl Arena {
     ///
     /// # Safety
     /// The only thread; the lock is held by [`Arena::before_fork`] or by nobody who lives.
-    pub(crate) unsafe fn after_fork_in_child(&self, handlers: bool) {
+    pub(crate) unsafe fn after_fork_in_child(&self) {
         // SAFETY: the only thread.
         let state = unsafe { self.state.held() };
-        for body in bodies(state) {
-            if handlers && body.passed_on.load(Acquire) {
-                body.gate.reset_in_child(&body.mapping);
-            } else {
-                body.passed_on.store(false, Release);
-            }
+        // At rest nothing is passed on, so that a bare clone(2) has none of them.
+        for body in bodies(state).filter(|body| body.passed_on.load(Acquire)) {
+            body.gate.reset_in_child(&body.mapping);
         }
         // The records stay allocated: secrets of the parent's time still point to them.
         state.areas.clear();
