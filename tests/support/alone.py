@@ -31,7 +31,9 @@ def source(function: Callable[..., object], *arguments: Argument) -> str:
     text = textwrap.dedent(inspect.getsource(function))
     call = ", ".join(map(repr, arguments))
     head = "from __future__ import annotations\n"
-    return f"{head}\n{text}\n{function.__name__}({call})\n"
+    # Children of multiprocessing import the program without running it.
+    tail = f'if __name__ == "__main__":\n    {function.__name__}({call})\n'
+    return f"{head}\n{text}\n{tail}"
 
 
 def run(

@@ -64,6 +64,8 @@ def in_child(act: Callable[[], object], writing: int) -> None:
     """Be the child: run, tell, end. Never returns."""
     status = 1
     try:
+        # One that waits for what never comes ends by itself.
+        signal.alarm(120)
         # A child that is meant to crash says nothing and leaves nothing.
         faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -72,8 +74,9 @@ def in_child(act: Callable[[], object], writing: int) -> None:
         except BaseException as error:  # noqa: BLE001 - the child's last words
             text = f"{type(error).__name__}: {error}"
             told = ("error", text, traceback.format_exc())
+        data = pickle.dumps(told)
         with open(writing, "wb") as pipe:
-            pipe.write(pickle.dumps(told))
+            pipe.write(len(data).to_bytes(8, "big") + data)
         status = 0
     finally:
         os._exit(status)
@@ -96,7 +99,7 @@ class Child:
         if os.WIFSIGNALED(status):
             return Ended(None, None, os.WTERMSIG(status))
         assert said, f"the child ended with {status} and said nothing"
-        kind, what, trace = pickle.loads(said)  # noqa: S301 - our own child
+        kind, what, trace = pickle.loads(said[8:])  # noqa: S301 - our own child
         if kind == "value":
             return Ended(what, None, None)
         return Ended(None, what, None, trace)
@@ -109,7 +112,9 @@ class Child:
                 if not select.select([pipe], [], [], left)[0]:
                     break
                 part = pipe.read(1 << 16)
-                if not part:
-                    return said, True
                 said += part
+                # A grandchild may keep the pipe open.
+                size = int.from_bytes(said[:8], "big")
+                if not part or len(said) - 8 == size:
+                    return said, True
         return said, False
