@@ -107,10 +107,21 @@ def test_single_bytes_with_pauses() -> None:
         assert out(Secret.from_fd(reading)) == b"slow\n\0"
 
 
-@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET])
-def test_a_socket(kind: socket.SocketKind) -> None:
-    """Read to the end of the stream, by its object."""
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
+def test_a_socket_that_cuts_messages(kind: socket.SocketKind) -> None:
+    """Refused both ways: what does not fit one message would be lost."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    with ours, theirs, Secret.random(8) as secret:
+        theirs.send(bytes(8000))
+        with pytest.raises(ValueError, match="use a stream"):
+            Secret.from_fd(ours)
+        with pytest.raises(ValueError, match="use a stream"):
+            secret.write_to(ours)
+
+
+def test_a_socket() -> None:
+    """Read to the end of the stream, by its object."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, theirs:
         theirs.send(b"first ")
         theirs.send(b"second")

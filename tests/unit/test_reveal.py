@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import struct
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -337,11 +338,16 @@ def test_an_abandoned_writable_view_changes_nothing() -> None:
 
 
 def test_closing_while_a_view_is_open() -> None:
-    """New uses fail at once; the view shows the secret to its end."""
+    """
+    New uses fail at once; the view shows the secret to its end.
+
+    What was written to it is not lost in silence: leaving says so.
+    """
     for writable in (False, True):
         secret = Secret.from_bytes(b"closing")
         live = secretmem.posture().live
-        with secret.reveal(writable=writable) as view:
+        lost = pytest.raises(ClosedError) if writable else nullcontext()
+        with lost, secret.reveal(writable=writable) as view:
             secret.close()
             assert secret.closed
             assert bytes(view) == b"closing"

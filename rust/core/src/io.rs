@@ -106,15 +106,12 @@ impl Reader {
         })??;
         self.filled += n;
         let line = if self.until == Until::Line { self.newline()? } else { None };
-        if let Some(at) = line {
-            self.filled = at;
-            self.line = true;
-            return Ok(Step::Done);
-        }
+        self.filled = line.unwrap_or(self.filled);
         if self.filled > self.max {
             return Err(Error::TooLarge { max: self.max });
         }
-        Ok(Step::More)
+        self.line = line.is_some();
+        Ok(if self.line { Step::Done } else { Step::More })
     }
 
     /// Where the first newline is: looked for in the domain.
@@ -189,8 +186,9 @@ impl<'a> Writer<'a> {
     pub fn step(&mut self) -> Result<Step> {
         // A pipe that polls ready takes a page without blocking (PIPE_BUF, pipe(7)).
         let chunk = (self.secret.size() - self.written).min(BOUNCE);
+        // A handler or another thread may have closed it while the last step waited.
+        drop(self.secret.pin()?);
         if chunk == 0 {
-            drop(self.secret.pin()?);
             return Ok(Step::Done);
         }
         match KERNEL.poll(self.fd, true) {

@@ -12,6 +12,8 @@ use core::ptr;
 /// Number of memfd_secret(2): 447 on x86-64 and in the generic table
 /// (include/uapi/asm-generic/unistd.h).
 const SYS_MEMFD_SECRET: libc::c_long = 447;
+/// How long a poll waits before the caller looks at signals.
+const POLL_MILLISECONDS: c_int = 250;
 /// `PKEY_DISABLE_ACCESS` of pkey_alloc(2).
 const PKEY_DISABLE_ACCESS: c_uint = 1;
 
@@ -151,7 +153,10 @@ impl Kernel for Linux {
         let events = if output { libc::POLLOUT } else { libc::POLLIN };
         let mut set = libc::pollfd { fd, events, revents: 0 };
         // SAFETY: one valid pollfd.
-        let n = unsafe { libc::poll(&raw mut set, 1, -1) };
+        let n = unsafe { libc::poll(&raw mut set, 1, POLL_MILLISECONDS) };
+        if n == 0 {
+            return Err(libc::EINTR);
+        }
         if n < 0 {
             return Err(errno());
         }

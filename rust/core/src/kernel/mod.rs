@@ -126,7 +126,8 @@ pub trait Kernel: Sync + core::fmt::Debug {
     /// # Safety
     /// `[at, at + len)` is readable memory of the caller.
     unsafe fn write(&self, fd: Fd, at: *const u8, len: usize) -> KResult<usize>;
-    /// poll(2) without end for POLLIN or POLLOUT on one descriptor. EINTR on a signal.
+    /// poll(2) for POLLIN or POLLOUT on one descriptor. EINTR on a signal, and four times a second
+    /// without one: a signal that came just before the call is then looked at, too.
     fn poll(&self, fd: Fd, output: bool) -> KResult<()>;
     /// fstat(2), and for a regular file lseek(2).
     fn fstat(&self, fd: Fd) -> KResult<FileInfo>;
