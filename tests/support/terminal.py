@@ -33,21 +33,23 @@ class Session:
         self._child = child
         self.seen = b""
 
+    def settings_are_as_before(self) -> bool:
+        """Tell whether the terminal is as a new one is."""
+        fresh, other = pty.openpty()
+        try:
+            return termios.tcgetattr(fresh) == termios.tcgetattr(self._person)
+        finally:
+            os.close(fresh)
+            os.close(other)
+
     def type(self, text: str) -> None:
         """Type; control characters act as such keys do."""
         os.write(self._person, text.encode())
 
     def echoes(self) -> bool:
         """Tell whether typed characters are shown."""
-        return bool(self.flags()[_LFLAG] & termios.ECHO)
-
-    def flags(self) -> list[int]:
-        """Return the terminal's settings, without the characters."""
-        return [
-            flag
-            for flag in termios.tcgetattr(self._person)
-            if isinstance(flag, int)
-        ]
+        lflag: int = termios.tcgetattr(self._person)[_LFLAG]
+        return bool(lflag & termios.ECHO)
 
     def expect(self, text: str, timeout: float = 30) -> bytes:
         """Wait until the program shows ``text``; return what was shown."""

@@ -40,7 +40,6 @@ def hidden(person: terminal.Session, prompt: str = "Word? ") -> None:
 def test_an_answer_is_taken_without_echo(answer: str) -> None:
     """Up to Enter, which is not part of it; echo is on again afterwards."""
     with terminal.session(ask, "{'name': 'login'}") as person:
-        before = person.flags()
         hidden(person)
         person.type(f"{answer}\n")
         expected = f"got {answer.encode()!r} <Secret 'login' memfd_secret>."
@@ -48,7 +47,7 @@ def test_an_answer_is_taken_without_echo(answer: str) -> None:
         assert person.end() == 0
         # The newline that was typed is shown, so output starts on a new line.
         assert shown == b"\r\n"
-        assert person.flags() == before
+        assert person.settings_are_as_before()
         assert person.echoes()
 
 
@@ -73,12 +72,11 @@ def test_what_was_typed_before_is_dropped() -> None:
 def test_ctrl_c_restores_the_terminal() -> None:
     """KeyboardInterrupt, echo on, nothing of the half answer left behind."""
     with terminal.session(ask, "{}") as person:
-        before = person.flags()
         hidden(person)
         person.type("half an ans\x03")
         person.expect("KeyboardInterrupt: .")
         assert person.end() == 3
-        assert person.flags() == before
+        assert person.settings_are_as_before()
 
 
 def test_a_handler_that_raises_restores_the_terminal() -> None:
@@ -100,11 +98,10 @@ def test_a_handler_that_raises_restores_the_terminal() -> None:
             print(f"{error}.")  # noqa: T201 - the program's output
 
     with terminal.session(alarmed) as person:
-        before = person.flags()
         hidden(person)
         person.expect("too slow.")
         assert person.end() == 0
-        assert person.flags() == before
+        assert person.settings_are_as_before()
 
 
 def test_signals_do_not_end_the_prompt() -> None:
@@ -144,11 +141,10 @@ def test_signals_do_not_end_the_prompt() -> None:
 def test_ctrl_d(typed: str, said: str) -> None:
     """At once it is the end; after some characters it is their end."""
     with terminal.session(ask, "{}") as person:
-        before = person.flags()
         hidden(person)
         person.type(typed)
         person.expect(said)
-        assert person.flags() == before
+        assert person.settings_are_as_before()
 
 
 def test_confirm_takes_equal_answers() -> None:
