@@ -47,11 +47,16 @@ def mirror() -> str:
     for file in files:
         if not file.is_file():
             continue
-        for word in file.read_text(encoding="utf-8").split():
-            if word.startswith("http") and word.rstrip("/").endswith(
-                "/debian",
-            ):
-                return word.rstrip("/")
+        lines = file.read_text(encoding="utf-8").splitlines()
+        words = [
+            word.rstrip("/")
+            for line in lines
+            if not line.lstrip().startswith("#")
+            for word in line.split()
+        ]
+        for word in words:
+            if word.startswith("http") and word.endswith("/debian"):
+                return word
     msg = "no Debian archive in /etc/apt: set LAB_MIRROR to one"
     raise LabError(msg)
 
