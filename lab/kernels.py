@@ -10,6 +10,7 @@ at run time.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import os
 import pathlib
@@ -146,6 +147,7 @@ def packages(apt: Apt, wanted: Wanted) -> list[str]:
     return [f"linux-binary-{build}", f"linux-modules-{build}"]
 
 
+@functools.cache
 def get(text: str) -> Kernel:
     """
     Return the kernel asked for by *text*; download it if need be.
