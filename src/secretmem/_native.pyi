@@ -16,6 +16,7 @@ __all__ = [
     "aead_open_to_secret",
     "aead_seal",
     "build_info",
+    "digest_to_secret",
     "disable_speculation",
     "dumpable",
     "fernet_open",
@@ -23,9 +24,11 @@ __all__ = [
     "fernet_time",
     "hkdf",
     "hmac",
+    "hmac_to_secret",
     "hmac_verify",
     "memfd_secret",
     "probe",
+    "scram_proof",
     "seccomp_active",
     "secure_exec",
     "set_dumpable",
@@ -227,6 +230,20 @@ def hmac(algorithm: str, key: SecretBase, message: Buffer, /) -> bytes: ...
 def hmac_verify(
     algorithm: str, key: SecretBase, message: Buffer, mac: Buffer, /
 ) -> bool: ...
+def hmac_to_secret(
+    cls: type[_S],
+    algorithm: str,
+    key: SecretBase,
+    message: Buffer,
+    name: str | None,
+    /,
+) -> _S: ...
+def digest_to_secret(
+    cls: type[_S], algorithm: str, secret: SecretBase, name: str | None, /
+) -> _S: ...
+def scram_proof(
+    algorithm: str, client_key: SecretBase, message: Buffer, /
+) -> bytes: ...
 def hkdf(
     cls: type[_S],
     algorithm: str,

@@ -252,6 +252,7 @@ def test_hmac_and_hkdf() -> None:
     key = Secret.random(32)
     mac = Hmac(key).digest(b"message")
     Hmac(key).verify(b"message", mac)
+    assert Hmac(key).digest_to_secret(b"message").matches(mac)
     with pytest.raises(Exception, match="does not fit") as caught:
         Hmac(key).verify(b"other", mac)
     assert type(caught.value).__name__ == "InvalidSignature"

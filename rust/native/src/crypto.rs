@@ -70,6 +70,54 @@ pub(crate) fn hmac_verify(
     Ok(right.map_err(Failure)?)
 }
 
+/// The HMAC of a message as a new Secret of class `cls`.
+#[pyfunction]
+#[pyo3(signature = (cls, algorithm, key, message, name, /))]
+pub(crate) fn hmac_to_secret<'py>(
+    cls: &Bound<'py, PyType>,
+    algorithm: &str,
+    key: &Bound<'py, SecretBase>,
+    message: &Bound<'py, PyAny>,
+    name: Option<Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let hash = hash(algorithm)?;
+    let key = &key.get().secret;
+    let made = with_bytes(message, |message| mac::hmac_secret(hash, key, message, key.options()))?;
+    make(cls, made.map_err(Failure)?, name)
+}
+
+/// The plain hash of a Secret as a new Secret of class `cls`.
+#[pyfunction]
+#[pyo3(signature = (cls, algorithm, secret, name, /))]
+pub(crate) fn digest_to_secret<'py>(
+    cls: &Bound<'py, PyType>,
+    algorithm: &str,
+    secret: &Bound<'py, SecretBase>,
+    name: Option<Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let hash = hash(algorithm)?;
+    let secret = &secret.get().secret;
+    let made = mac::digest_secret(hash, secret, secret.options());
+    make(cls, made.map_err(Failure)?, name)
+}
+
+/// The client's proof of SCRAM, which is sent.
+#[pyfunction]
+#[pyo3(signature = (algorithm, client_key, message, /))]
+pub(crate) fn scram_proof<'py>(
+    py: Python<'py>,
+    algorithm: &str,
+    client_key: &Bound<'py, SecretBase>,
+    message: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let hash = hash(algorithm)?;
+    let key = &client_key.get().secret;
+    PyBytes::new_with(py, hash.size(), |out| {
+        with_bytes(message, |message| mac::scram_proof(hash, key, message, out))?
+            .map_err(|e| Failure(e).into())
+    })
+}
+
 /// HKDF into a new Secret of class `cls`.
 #[pyfunction]
 #[pyo3(signature = (cls, algorithm, secret, salt, info, length, name, /))]

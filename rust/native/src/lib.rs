@@ -28,8 +28,8 @@ mod _native {
     use super::area::AreaBase;
     #[pymodule_export]
     use super::crypto::{
-        aead_open, aead_open_into, aead_open_to_secret, aead_seal, fernet_open, fernet_seal,
-        fernet_time, hkdf, hmac, hmac_verify,
+        aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,
+        fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret, hmac_verify, scram_proof,
     };
     #[pymodule_export]
     use super::keys::{Ed25519Base, KeyBase};

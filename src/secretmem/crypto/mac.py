@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secretmem import _policy
+from secretmem import Secret, _policy
 
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from secretmem import Secret, _native
+    from secretmem import _native
 else:
     _native = _policy.bind()
 
@@ -44,6 +44,18 @@ class Hmac:
     def digest(self, message: Buffer) -> bytes:
         """Return the MAC of ``message``, ``digest_size`` bytes."""
         return _native.hmac(self._algorithm, self._key, message)
+
+    def digest_to_secret(
+        self, message: Buffer, *, name: str | None = None
+    ) -> Secret:
+        """
+        Return the MAC as a new Secret, where it is the next key of a protocol.
+
+        It is kept as the key is, ``digest_size`` bytes.
+        """
+        return _native.hmac_to_secret(
+            Secret, self._algorithm, self._key, message, name
+        )
 
     def verify(self, message: Buffer, mac: Buffer) -> None:
         """

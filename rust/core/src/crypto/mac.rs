@@ -1,11 +1,11 @@
-//! HMAC (RFC 2104) and HKDF (RFC 5869). Rust because the key is secret.
+//! HMAC (RFC 2104), HKDF (RFC 5869) and keys made by hashing. Rust because the key is secret.
 
 use super::ok;
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::secret::{Options, Secret};
-use core::ptr;
+use core::{ptr, slice};
 use subtle::ConstantTimeEq;
 
 /// Hash functions of FIPS 180-4.
@@ -79,6 +79,77 @@ pub fn hmac(hash: Hash, key: &Secret, message: &[u8], out: &mut [u8]) -> Result<
     if done { Ok(()) } else { Err(Error::Library("HMAC")) }
 }
 
+/// The MAC of a message as a new secret: the key of the next step of a protocol.
+///
+/// # Errors
+/// As every use of a secret.
+pub fn hmac_secret(hash: Hash, key: &Secret, message: &[u8], options: Options) -> Result<Secret> {
+    let pinned = key.pin()?;
+    let draft = Draft::new(hash.size(), options)?;
+    let (method, size) = (hash.method(), key.size());
+    let done = pinned.with(|from| {
+        draft.with(|to| {
+            domain::run(pinned.runtime, || {
+                // SAFETY: key, message and output have the lengths given; the gates are open.
+                unsafe { raw_hmac(method, from, size, message, to) }
+            })
+        })
+    })???;
+    if done { draft.finish() } else { Err(Error::Library("HMAC")) }
+}
+
+/// The plain hash of a secret as a new secret, for protocols that derive keys so.
+///
+/// # Errors
+/// As every use of a secret.
+pub fn digest_secret(hash: Hash, secret: &Secret, options: Options) -> Result<Secret> {
+    let pinned = secret.pin()?;
+    let draft = Draft::new(hash.size(), options)?;
+    let size = secret.size();
+    pinned.with(|from| {
+        draft.with(|to| {
+            domain::run(pinned.runtime, || {
+                // SAFETY: the secret has the length given, the draft the hash's; gates are open.
+                unsafe { raw_digest(hash, from, size, to) }
+            })
+        })
+    })???;
+    draft.finish()
+}
+
+/// ClientProof of SCRAM (RFC 5802, section 3): ClientKey XOR HMAC(H(ClientKey), AuthMessage).
+/// It is sent to the server. `out` has the size of the hash.
+///
+/// # Errors
+/// [`Error::Key`] if the key has not the hash's size, or as every use of a secret.
+pub fn scram_proof(hash: Hash, key: &Secret, message: &[u8], out: &mut [u8]) -> Result<()> {
+    let len = hash.size();
+    if key.size() != len || out.len() != len {
+        return Err(Error::Key("ClientKey has the size of the hash"));
+    }
+    let pinned = key.pin()?;
+    let (method, out) = (hash.method(), out.as_mut_ptr());
+    let done = pinned.with(|at| {
+        domain::run(pinned.runtime, || {
+            let (mut stored, mut signature) = ([0u8; MOST], [0u8; MOST]);
+            // SAFETY: the key has the hash's size, the array the longest one.
+            unsafe { raw_digest(hash, at, len, stored.as_mut_ptr()) };
+            let stored = stored.as_ptr();
+            // SAFETY: as above; the gate is open.
+            let done = unsafe { raw_hmac(method, stored, len, message, signature.as_mut_ptr()) };
+            // SAFETY: the key's bytes, open while this runs.
+            let key = unsafe { slice::from_raw_parts(at, len) };
+            // SAFETY: the caller's buffer, exclusively ours while this runs.
+            let out = unsafe { slice::from_raw_parts_mut(out, len) };
+            for (to, (a, b)) in out.iter_mut().zip(key.iter().zip(&signature)) {
+                *to = a ^ b;
+            }
+            done
+        })
+    })??;
+    if done { Ok(()) } else { Err(Error::Library("HMAC")) }
+}
+
 /// Whether `mac` is the MAC of the message, in constant time.
 ///
 /// # Errors
@@ -113,6 +184,22 @@ unsafe fn raw_hmac(
     let (at, n) = (message.as_ptr(), message.len());
     // SAFETY: as the caller promises.
     !unsafe { aws_lc_sys::HMAC(method, key.cast(), size, at, n, out, &raw mut len) }.is_null()
+}
+
+/// # Safety
+/// `from` is readable for `size` bytes, `to` writable for the hash's output.
+unsafe fn raw_digest(hash: Hash, from: *const u8, size: usize, to: *mut u8) {
+    // SAFETY: as the caller promises, for the one that is called; none of them can fail.
+    match hash {
+        // SAFETY: as above.
+        Hash::Sha1 => unsafe { aws_lc_sys::SHA1(from, size, to) },
+        // SAFETY: as above.
+        Hash::Sha256 => unsafe { aws_lc_sys::SHA256(from, size, to) },
+        // SAFETY: as above.
+        Hash::Sha384 => unsafe { aws_lc_sys::SHA384(from, size, to) },
+        // SAFETY: as above.
+        Hash::Sha512 => unsafe { aws_lc_sys::SHA512(from, size, to) },
+    };
 }
 
 /// Derives `length` bytes as a new secret.

@@ -61,6 +61,62 @@ fn hmac_and_hkdf_give_the_rfcs_answers() {
     assert_eq!(okm.matches(&right), Ok(true));
 }
 
+/// RFC 4231, test case 2, and FIPS 180's "abc", as secrets.
+#[test]
+fn macs_and_hashes_become_secrets() {
+    let key = secret("4a656665");
+    let message = b"what do ya want for nothing?";
+    for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+        let mut out = vec![0; hash.size()];
+        mac::hmac(hash, &key, message, &mut out).expect("mac");
+        let made = mac::hmac_secret(hash, &key, message, Options::default()).expect("secret");
+        assert_eq!(made.matches(&out), Ok(true), "{hash:?}");
+    }
+    let abc = secret("616263");
+    for (hash, right) in [
+        (Hash::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (Hash::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            Hash::Sha384,
+            concat!(
+                "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed",
+                "8086072ba1e7cc2358baeca134c825a7"
+            ),
+        ),
+        (
+            Hash::Sha512,
+            concat!(
+                "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a",
+                "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+            ),
+        ),
+    ] {
+        let made = mac::digest_secret(hash, &abc, Options::default()).expect("digest");
+        assert_eq!(made.matches(&unhex(right)), Ok(true), "{hash:?}");
+    }
+}
+
+/// RFC 7677, section 3: ClientKey and AuthMessage of its exchange, and the proof.
+#[test]
+fn scram_gives_the_rfcs_proof() {
+    let salted = secret("c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d");
+    let key = mac::hmac_secret(Hash::Sha256, &salted, b"Client Key", Options::default());
+    let message = concat!(
+        "n=user,r=rOprNGfwEbeRWgbNEkqO,",
+        "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,",
+        "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,",
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+    );
+    let mut proof = [0; 32];
+    mac::scram_proof(Hash::Sha256, &key.expect("key"), message.as_bytes(), &mut proof)
+        .expect("proof");
+    let right = "747cdb65aa56224e2352137e52d7bdcad6a0f738df30782caa69a2cfb0277554";
+    assert_eq!(proof.to_vec(), unhex(right));
+    let short = secret("00");
+    let error = mac::scram_proof(Hash::Sha256, &short, b"", &mut proof);
+    assert_eq!(error, Err(Error::Key("ClientKey has the size of the hash")));
+}
+
 #[test]
 fn every_cipher_opens_what_it_seals_and_nothing_else() {
     let key = Secret::random(32, Options::default()).expect("key");
