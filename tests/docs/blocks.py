@@ -9,7 +9,8 @@ What a fenced block is decides its language:
 ``console``     shell commands (``$``, or ``#`` for root) with their output
 a caption       any block with ``:caption: NAME`` is the file NAME, there
                 for the commands of the page
-``sh``          commands that are not run: they change the machine
+``sh``          commands that are not run: they change the machine, or take
+                long; so is ``console`` without prompts
 ``text``        recorded output or a picture; says which
 the others      files for other programs, checked where something can
 ==============  ==========================================================
@@ -97,6 +98,11 @@ class Block:
     def place(self) -> str:
         """Return where it stands, as compilers say it."""
         return f"docs/{self.page}:{self.line}"
+
+    @property
+    def has_prompts(self) -> bool:
+        """Tell whether it shows commands with their output."""
+        return re.search("^[$#] ", self.text, re.MULTILINE) is not None
 
 
 @dataclass
@@ -226,7 +232,9 @@ def _kind(block: Block) -> str:
         return ""
     if block.language in PYTHON:
         return "python"
-    return "shell" if block.language == "console" else ""
+    if block.language == "console" and block.has_prompts:
+        return "shell"
+    return ""
 
 
 def _end(lines: list[str], start: int, fence: str) -> int:

@@ -91,6 +91,16 @@ def test_output_without_a_command() -> None:
         shell.commands(block)
 
 
+def test_commands_without_prompts_are_not_run() -> None:
+    """A page may show what takes half an hour."""
+    shown, run = (
+        blocks.blocks("planted.md", f"```console\n{line}\n```\n")[0]
+        for line in ("make lab", "$ make lab")
+    )
+    assert not shown.has_prompts
+    assert run.has_prompts
+
+
 def test_typing_at_a_prompt(tmp_path: Path) -> None:
     """The session has a terminal, at which words are typed."""
     text = (
