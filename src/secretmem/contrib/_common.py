@@ -1,0 +1,61 @@
+"""What the adapters have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secretmem import Secret, _policy
+from secretmem.crypto.mac import SIZES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from secretmem import _native
+else:
+    _native = _policy.bind()
+
+
+def missing(module: str, package: str) -> ImportError:
+    """Say which package an adapter needs."""
+    return ImportError(
+        f"secretmem.contrib.{module} needs {package}: pip install {package}",
+        name=module,
+    )
+
+
+def check_secret(key: object) -> Secret:
+    """Return the key, which is a Secret and not empty."""
+    if not isinstance(key, Secret):
+        raise TypeError(
+            f"the key is a Secret, not {type(key).__name__}: "
+            "Secret.from_file(path) or Secret.from_bytes(key) makes one"
+        )
+    if not len(key):
+        raise ValueError("the key is empty")
+    return key
+
+
+def check_secrets(keys: object) -> list[Secret]:
+    """Return the keys, one or several, as a list."""
+    if isinstance(keys, Secret):
+        return [check_secret(keys)]
+    if isinstance(keys, str | bytes | bytearray):
+        check_secret(keys)  # says what it is instead
+    several: Iterable[object] = keys  # type: ignore[assignment]  # else TypeError names it
+    return [check_secret(key) for key in several]
+
+
+def digest(algorithm: str, secret: Secret) -> Secret:
+    """Return the plain hash of a Secret as a Secret, kept as it is."""
+    if algorithm not in SIZES:
+        raise ValueError(
+            f"the hash is one of {', '.join(SIZES)}, not {algorithm}"
+        )
+    return _native.digest_to_secret(Secret, algorithm, secret, secret.name)
+
+
+def salted(algorithm: str, salt: bytes, secret: Secret) -> Secret:
+    """Return the hash of salt and Secret, which some libraries key MACs by."""
+    with salt + secret as whole:
+        return digest(algorithm, whole)

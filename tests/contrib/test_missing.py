@@ -1,0 +1,46 @@
+"""Without its library an adapter says what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+PACKAGES = {
+    "pyjwt": ("jwt", "PyJWT"),
+    "joserfc": ("joserfc", "joserfc"),
+    "itsdangerous": ("itsdangerous", "itsdangerous"),
+    "django": ("django", "Django"),
+    "botocore": ("botocore", "botocore"),
+}
+ALL = ", ".join(repr(imported) for imported, _ in PACKAGES.values())
+HIDDEN = f"import sys; sys.modules.update(dict.fromkeys([{ALL}]))"
+
+
+def _run(statement: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"{HIDDEN}\n{statement}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("module", PACKAGES)
+def test_the_error_names_the_package(module: str) -> None:
+    """The last line of the traceback is the remedy."""
+    ran = _run(f"import secretmem.contrib.{module}")
+    assert ran.returncode == 1
+    package = PACKAGES[module][1]
+    assert ran.stderr.splitlines()[-1] == (
+        f"ImportError: secretmem.contrib.{module} needs {package}: "
+        f"pip install {package}"
+    )
+
+
+def test_the_others_need_none() -> None:
+    """They import without any of the libraries."""
+    ran = _run("import secretmem.contrib.aws, secretmem.contrib.scram")
+    assert (ran.returncode, ran.stderr) == (0, "")

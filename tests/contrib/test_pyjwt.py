@@ -1,0 +1,120 @@
+"""PyJWT with Secrets: tokens are those of its own keys."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+
+from secretmem import ClosedError, Secret, posture
+from secretmem.contrib import pyjwt
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.needs_secretmem
+
+# PyJWT's annotations know no Secret.
+Key = Any
+
+NAMES = ("HS256", "HS384", "HS512")
+KEY = bytes(range(64))
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    with pyjwt.registered():
+        yield
+
+
+@pytest.fixture
+def secret() -> Key:
+    """Give the key as a Secret."""
+    return Secret.from_bytes(KEY, name="jwt")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tokens_are_interchangeable(secret: Key, name: str) -> None:
+    """Each side verifies the other's token; nothing is exported."""
+    before = posture().exports
+    ours = jwt.encode({"a": 1}, secret, algorithm=name)
+    theirs = jwt.encode({"a": 1}, KEY, algorithm=name)
+    assert ours == theirs
+    assert jwt.decode(theirs, secret, algorithms=[name]) == {"a": 1}
+    assert jwt.decode(ours, KEY, algorithms=[name]) == {"a": 1}
+    assert posture().exports == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_signature_is_refused(secret: Key, name: str) -> None:
+    """Of another key, cut short, or damaged."""
+    other = jwt.encode({}, KEY[::-1], algorithm=name)
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(other, secret, algorithms=[name])
+    token = jwt.encode({}, secret, algorithm=name)
+    body, _, signature = token.rpartition(".")
+    for damaged in (signature[:8], "", "AAAA" + signature[4:]):
+        with pytest.raises(jwt.InvalidSignatureError):
+            jwt.decode(f"{body}.{damaged}", secret, algorithms=[name])
+
+
+def test_bad_keys_are_refused() -> None:
+    """Empty ones, and text that is a key of another kind."""
+    texts = [b"", b"-----BEGIN PUBLIC KEY-----\n", b"ssh-rsa AAAA"]
+    for text in [*texts, b'{"kty":"oct","k":"AAAA"}']:
+        key: Any = Secret.from_bytes(text)
+        with pytest.raises(jwt.InvalidKeyError):
+            jwt.encode({}, key, algorithm="HS256")
+
+
+def test_a_short_key_is_warned_about() -> None:
+    """As PyJWT does for its own."""
+    key: Any = Secret.random(16)
+    with pytest.warns(jwt.InsecureKeyLengthWarning, match="16 bytes"):
+        jwt.encode({}, key, algorithm="HS256")
+
+
+def test_a_closed_key_is_refused(secret: Key) -> None:
+    """The next use fails."""
+    secret.close()
+    with pytest.raises(ClosedError):
+        jwt.encode({}, secret, algorithm="HS256")
+
+
+def test_unregistering_puts_pyjwts_own_back(secret: Key) -> None:
+    """A Secret is then no key; bytes still are."""
+    pyjwt.unregister()
+    with pytest.raises(TypeError):
+        jwt.encode({}, secret, algorithm="HS256")
+    assert jwt.decode(jwt.encode({}, KEY), KEY, algorithms=["HS256"]) == {}
+
+
+def test_one_object_and_its_allowed_algorithms(secret: Key) -> None:
+    """Registering allows nothing that was forbidden."""
+    jws = jwt.PyJWS(algorithms=["HS384"])
+    with pyjwt.registered(jws):
+        token = jws.encode(b"m", secret, algorithm="HS384")
+        assert jws.decode(token, secret, algorithms=["HS384"]) == b"m"
+        with pytest.raises(NotImplementedError):
+            jws.encode(b"m", secret, algorithm="HS256")
+    with pytest.raises(TypeError):
+        jws.encode(b"m", secret, algorithm="HS384")
+
+
+def test_threads_share_a_key(secret: Key) -> None:
+    """Every token of every thread is right."""
+    right = jwt.encode({}, KEY, algorithm="HS256")
+    wrong: list[int] = []
+
+    def work() -> None:
+        wrong.extend(1 for _ in range(100) if jwt.encode({}, secret) != right)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
