@@ -52,6 +52,7 @@ nitpick_ignore = [
     ("py:class", "Buffer"),
     ("py:class", "HasFileno"),
     ("py:class", "PathLike"),
+    ("py:class", "secretmem.model.config.Config"),
     ("py:exc", "UnsupportedAlgorithm"),
 ]
 # Those of cryptography, under the names that signatures give its modules.
