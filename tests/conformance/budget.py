@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 VARIABLE: Final = "SECRETMEM_CONFORMANCE_PROGRAMS"
-SHORT: Final = 60
+SHORT: Final = 40
 """Programs of a short run: a few seconds."""
 CHUNK: Final = 250
 """Programs of one test of a long run: well under its time limit."""

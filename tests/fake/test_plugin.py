@@ -239,4 +239,4 @@ def test_the_names_are_those_of_the_compiled_part() -> None:
 def test_cryptography_is_named_as_missing() -> None:
     """Not an AttributeError far away from its cause."""
     with pytest.raises(secretmem.UnavailableError, match="cryptography"):
-        _ = fake_native.aead_seal  # type: ignore[attr-defined]  # what is under test
+        _ = fake_native.aead_seal
