@@ -86,6 +86,7 @@ def test_readme_and_threat_model_agree() -> None:
         "of anything a Python library copied from a view",
         "A kernel module, kdump, the hypervisor, cold boot",
         "DMA without an IOMMU",
+        "a frame of the kernel's own image",
         "`write(2)` from secret pages works",
     ],
 )
