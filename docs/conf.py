@@ -52,11 +52,17 @@ nitpick_ignore = [
     ("py:class", "Buffer"),
     ("py:class", "HasFileno"),
     ("py:class", "PathLike"),
+    ("py:class", "KeyParameters"),
+    ("py:class", "Session"),
+    ("py:class", "timedelta"),
+    ("py:exc", "ImproperlyConfigured"),
     ("py:class", "secretmem.model.config.Config"),
     ("py:exc", "UnsupportedAlgorithm"),
 ]
-# Those of cryptography, under the names that signatures give its modules.
+# Those of other libraries, under the names that signatures give cryptography's
+# modules.
 nitpick_ignore_regex = [
+    (r"py:(class|exc)", r"(django|joserfc|jwt)\..*"),
     ("py:class", r"(cryptography|forms|hashes|paddings|pyca|utils)\..*"),
 ]
 
@@ -66,6 +72,8 @@ _ALIASES = {
     "Descriptor": "int | HasFileno",
     "Backend": "Literal['memfd_secret', 'mlock', 'fake']",
     "Fork": "Literal['private', 'inherit']",
+    "Parameters": "KeyParameters | None",
+    "Keys": "Secret | Iterable[Secret]",
     "Gate": "Literal['auto', 'mprotect']",
     "Loaded": "Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey",
 }

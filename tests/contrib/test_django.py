@@ -130,6 +130,19 @@ def test_a_missing_or_wrong_setting_is_said() -> None:
             _set()
 
 
+def test_a_secret_as_secret_key_is_said(secret: Secret) -> None:
+    """Django would sign with its text."""
+    with (
+        override_settings(
+            SECRET_KEY=secret,
+            SIGNING_BACKEND=BACKEND,
+            SECRETMEM_SIGNING_KEY=secret,
+        ),
+        pytest.raises(ImproperlyConfigured, match="must be text"),
+    ):
+        _set()
+
+
 def test_keys_in_ordinary_memory_are_refused() -> None:
     """Text, nothing, and an algorithm that we lack."""
     wrong: Any

@@ -109,13 +109,19 @@ class CookieSigner(TimestampSigner):
     ``SECRET_KEY``, are not used.
 
     Raises:
-        ImproperlyConfigured: The setting is missing or is not a Secret.
+        ImproperlyConfigured: The setting is missing or is not a Secret, or
+            SECRET_KEY is one.
     """
 
     def __init__(
         self, *, key: object = None, fallback_keys: object = (), salt: str
     ) -> None:
         del key, fallback_keys
+        if isinstance(settings.SECRET_KEY, Secret):
+            raise ImproperlyConfigured(
+                "SECRET_KEY must be text: Django would take the text "
+                "<Secret ...> of a Secret for the key"
+            )
         chosen: Any = getattr(settings, "SECRETMEM_SIGNING_KEY", None)
         old: Any = getattr(settings, "SECRETMEM_SIGNING_KEY_FALLBACKS", ())
         if not all(isinstance(one, Secret) for one in [chosen, *old]):

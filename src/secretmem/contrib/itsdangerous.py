@@ -114,7 +114,7 @@ class Signer(_SecretSigner, base.Signer):
 
     Raises:
         TypeError: A key is not a Secret.
-        ValueError: A key is empty, or the hash is none that `Hmac` has.
+        ValueError: A key is empty, or the hash is none that ``Hmac`` has.
     """
 
 

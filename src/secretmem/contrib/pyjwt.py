@@ -1,10 +1,10 @@
 """
 HS256, HS384 and HS512 of PyJWT with a Secret.
 
-`register` once, then ``jwt.encode`` and ``jwt.decode`` take a `Secret` where
-they take ``bytes``, which go on working.  The MAC is computed and compared
-in secret memory.  The private keys of `secretmem.keys` need nothing of this:
-PyJWT takes them as they are.
+`register` once, then ``jwt.encode`` and ``jwt.decode`` take a ``Secret``
+where they take ``bytes``, which go on working.  The MAC is computed and
+compared in secret memory.  The private keys of `secretmem.keys` need nothing
+of this: PyJWT takes them as they are.
 """
 
 from __future__ import annotations
