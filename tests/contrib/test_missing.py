@@ -9,11 +9,11 @@ import pytest
 
 
 PACKAGES = {
-    "pyjwt": ("jwt", "PyJWT"),
-    "joserfc": ("joserfc", "joserfc"),
-    "itsdangerous": ("itsdangerous", "itsdangerous"),
-    "django": ("django", "Django"),
-    "botocore": ("botocore", "botocore"),
+    "pyjwt": ("jwt", "PyJWT>=2.8"),
+    "joserfc": ("joserfc", "joserfc>=1.8"),
+    "itsdangerous": ("itsdangerous", "itsdangerous>=2.2"),
+    "django": ("django", "Django>=4.2"),
+    "botocore": ("botocore", "botocore>=1.44"),
 }
 ALL = ", ".join(repr(imported) for imported, _ in PACKAGES.values())
 HIDDEN = f"import sys; sys.modules.update(dict.fromkeys([{ALL}]))"
@@ -36,7 +36,7 @@ def test_the_error_names_the_package(module: str) -> None:
     package = PACKAGES[module][1]
     assert ran.stderr.splitlines()[-1] == (
         f"ImportError: secretmem.contrib.{module} needs {package}: "
-        f"pip install {package}"
+        f"pip install '{package}'"
     )
 
 

@@ -17,9 +17,9 @@ else:
 
 
 def missing(module: str, package: str) -> ImportError:
-    """Say which package an adapter needs."""
+    """Say which package, of which version, an adapter needs."""
     return ImportError(
-        f"secretmem.contrib.{module} needs {package}: pip install {package}",
+        f"secretmem.contrib.{module} needs {package}: pip install '{package}'",
         name=module,
     )
 

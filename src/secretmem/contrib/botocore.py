@@ -18,7 +18,7 @@ from secretmem.contrib.aws import sign, signing_key
 try:
     from botocore import auth, credentials
 except ImportError as error:
-    raise missing("botocore", "botocore") from error
+    raise missing("botocore", "botocore>=1.44") from error
 
 if TYPE_CHECKING:
     from botocore.session import Session

@@ -32,7 +32,7 @@ try:
     from django.core import signing
     from django.core.exceptions import ImproperlyConfigured
 except ImportError as error:
-    raise missing("django", "Django") from error
+    raise missing("django", "Django>=4.2") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,7 +24,7 @@ try:
     import itsdangerous as base
     from itsdangerous import signer as signers
 except ImportError as error:
-    raise missing("itsdangerous", "itsdangerous") from error
+    raise missing("itsdangerous", "itsdangerous>=2.2") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,7 +23,7 @@ from secretmem.crypto.mac import Hmac
 try:
     from joserfc import jwa, jwk, jws
 except ImportError as error:
-    raise missing("joserfc", "joserfc") from error
+    raise missing("joserfc", "joserfc>=1.8") from error
 
 from secretmem import keys
 

@@ -22,7 +22,7 @@ try:
     import jwt
     from jwt import algorithms
 except ImportError as error:
-    raise missing("pyjwt", "PyJWT") from error
+    raise missing("pyjwt", "PyJWT>=2.8") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
