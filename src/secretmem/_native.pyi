@@ -226,6 +226,54 @@ class Ed25519Base:
     def sign(self, message: Buffer) -> bytes: ...
     def close(self) -> None: ...
 
+@final
+class X25519Base:
+    """An X25519 private key."""
+
+    @staticmethod
+    def generate(*, inherit: bool | None) -> X25519Base: ...
+    @staticmethod
+    def from_seed(seed: SecretBase, *, inherit: bool | None) -> X25519Base: ...
+    @property
+    def closed(self) -> bool: ...
+    def public(self) -> bytes: ...
+    def seed(self, cls: type[_S]) -> _S: ...
+    def exchange(self, cls: type[_S], peer: bytes) -> _S: ...
+    def close(self) -> None: ...
+
+def x25519(
+    cls: type[_S], private: SecretBase, public: bytes, name: str | None, /
+) -> _S: ...
+def pbkdf2(
+    cls: type[_S],
+    algorithm: str,
+    password: SecretBase,
+    salt: bytes,
+    iterations: int,
+    length: int,
+    name: str | None,
+    /,
+) -> _S: ...
+def scrypt(
+    cls: type[_S],
+    password: SecretBase,
+    salt: bytes,
+    cost: tuple[int, int, int],
+    max_memory: int,
+    length: int,
+    name: str | None,
+    /,
+) -> _S: ...
+def argon2id(
+    cls: type[_S],
+    password: SecretBase,
+    inputs: tuple[bytes, SecretBase | None, bytes],
+    cost: tuple[int, int, int],
+    max_memory: int,
+    length: int,
+    name: str | None,
+    /,
+) -> _S: ...
 def hmac(algorithm: str, key: SecretBase, message: Buffer, /) -> bytes: ...
 def hmac_verify(
     algorithm: str, key: SecretBase, message: Buffer, mac: Buffer, /

@@ -36,6 +36,9 @@ mod sync;
 #[cfg(test)]
 mod test_support;
 mod window;
+// Used by the cryptography only.
+#[cfg(not(miri))]
+mod work;
 
 pub use arena::ArenaStats;
 pub use domain::route::Routed;

@@ -10,10 +10,12 @@ mod buffer;
 mod crypto;
 mod error;
 mod io;
+mod kdf;
 mod keys;
 mod process;
 mod secret;
 mod view;
+mod x25519;
 
 use pyo3::prelude::*;
 
@@ -32,6 +34,8 @@ mod _native {
         fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret, hmac_verify, scram_proof,
     };
     #[pymodule_export]
+    use super::kdf::{argon2id, pbkdf2, scrypt};
+    #[pymodule_export]
     use super::keys::{Ed25519Base, KeyBase};
     #[pymodule_export]
     use super::process::{
@@ -45,4 +49,6 @@ mod _native {
     use super::secret::SecretBase;
     #[pymodule_export]
     use super::view::View;
+    #[pymodule_export]
+    use super::x25519::{X25519Base, x25519};
 }

@@ -2,22 +2,32 @@
 Cryptography whose keys stay in secret memory.
 
 Recipes come first: `secretmem.fernet` and `KeyRing` choose nonces and formats
-for you.  Here are the primitives that they are made of: ``aead``, ``Hmac``
-and ``hkdf``.  Private keys are in `secretmem.keys`.
+for you.  Here are the primitives: ``aead``, ``Hmac``, ``hkdf``, derivation
+from passwords, and ``x25519``.  Private keys are in `secretmem.keys`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secretmem.crypto.kdf import hkdf
+from secretmem.crypto.exchange import x25519
+from secretmem.crypto.kdf import argon2id, hkdf, pbkdf2, scrypt
 from secretmem.crypto.mac import Hmac
 
 
 if TYPE_CHECKING:
     from secretmem.crypto.errors import InvalidSignature, InvalidTag
 
-__all__ = ("Hmac", "InvalidSignature", "InvalidTag", "hkdf")
+__all__ = (
+    "Hmac",
+    "InvalidSignature",
+    "InvalidTag",
+    "argon2id",
+    "hkdf",
+    "pbkdf2",
+    "scrypt",
+    "x25519",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secretmem import Secret, _policy
-from secretmem.exceptions import InvalidKey
 from secretmem.keys._ec import EllipticCurvePrivateKey
 from secretmem.keys._ed25519 import Ed25519PrivateKey
 from secretmem.keys._rsa import RSAPrivateKey
+from secretmem.keys._x25519 import X25519PrivateKey
 
 
 if TYPE_CHECKING:
     from secretmem import _native
     from secretmem._sources import Path
 
-    Loaded = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
+    Loaded = (
+        Ed25519PrivateKey
+        | EllipticCurvePrivateKey
+        | RSAPrivateKey
+        | X25519PrivateKey
+    )
 else:
     _native = _policy.bind()
 
@@ -29,10 +34,11 @@ def load_file(
     inherit: bool | None = None,
 ) -> Loaded:
     """
-    Load a private key from a PEM or DER file.
+    Load a private key from a PEM, DER or OpenSSH file.
 
     Args:
-        path: The file: PKCS#8, encrypted PKCS#8, PKCS#1 or SEC 1.
+        path: The file: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1, or what
+            ``ssh-keygen`` writes, encrypted or not, up to 64 KiB.
         passphrase: Of an encrypted key.
         inherit: Whether forked children have the key.
 
@@ -50,7 +56,7 @@ def load_pem(
     *,
     inherit: bool | None = None,
 ) -> Loaded:
-    """Load a private key from PEM text; see `load_file`."""
+    """Load a private key from PEM or OpenSSH text; see `load_file`."""
     return _load(encoded, passphrase, inherit=inherit)
 
 
@@ -72,10 +78,8 @@ def _load(
         return RSAPrivateKey._of(key)  # noqa: SLF001 - the package's own
     if key.kind in ("p256", "p384", "p521"):
         return EllipticCurvePrivateKey._of(key)  # noqa: SLF001 - as above
-    if key.kind != "ed25519":
-        key.close()
-        raise InvalidKey(f"keys of the kind {key.kind} are not loaded here")
+    cls = Ed25519PrivateKey if key.kind == "ed25519" else X25519PrivateKey
     # The seed is the last 32 bytes of the PKCS#8 form (RFC 8410, section 7).
     with key.pkcs8(Secret) as form, form[-_SEED:] as seed:
         key.close()
-        return Ed25519PrivateKey.from_seed(seed, inherit=inherit)
+        return cls.from_seed(seed, inherit=inherit)

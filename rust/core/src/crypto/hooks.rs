@@ -9,10 +9,13 @@ use crate::domain::{heap, inside, inside_with_heap};
 use crate::kernel::linux::die;
 use crate::kernel::{KERNEL, Kernel};
 use crate::runtime;
+use crate::work;
 use core::ffi::{c_int, c_void};
 
 /// Alignment that C code expects.
 const ALIGN: usize = 16;
+/// Smaller blocks are never work memory.
+const LARGE: usize = 4096;
 
 macro_rules! hidden_symbols {
     ($($name:literal => $target:path),* $(,)?) => {$(
@@ -44,10 +47,18 @@ hidden_symbols! {
 }
 
 extern "C" fn memory_alloc(size: usize) -> *mut c_void {
+    let inside = inside();
+    if inside && size >= LARGE {
+        // Null if none is offered: it goes to the heap as every other block.
+        let at = work::take(size);
+        if !at.is_null() {
+            return at.cast();
+        }
+    }
     if inside_with_heap() {
         return runtime::heap_alloc(size, ALIGN).cast();
     }
-    if inside() {
+    if inside {
         // An operation that was entered without the heap: ordinary memory would be a leak.
         return core::ptr::null_mut();
     }
@@ -61,6 +72,10 @@ extern "C" fn memory_free(at: *mut c_void) {
         unsafe { runtime::heap_free(at.cast()) };
         return;
     }
+    if inside() && work::is_offered(at.cast()) {
+        // Its owner wipes it.
+        return;
+    }
     // SAFETY: the library's own block, of the system's allocator.
     unsafe { libc::free(at) };
 }
@@ -71,6 +86,9 @@ extern "C" fn memory_get_size(at: *mut c_void) -> usize {
     }
     if heap::contains(at.cast()) {
         return runtime::heap_size(at.cast());
+    }
+    if inside() && work::is_offered(at.cast()) {
+        return work::offered();
     }
     // SAFETY: the library's own block, of the system's allocator.
     unsafe { libc::malloc_usable_size(at) }

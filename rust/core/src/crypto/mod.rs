@@ -5,14 +5,21 @@
 //! new secrets.
 
 pub mod aead;
+mod build;
 pub mod ed25519;
 pub mod fernet;
 mod hooks;
+pub mod kdf;
+mod load;
 pub mod mac;
 mod object;
 pub mod pkey;
+mod ssh;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_derive;
+pub mod x25519;
 
 use core::ffi::c_int;
 

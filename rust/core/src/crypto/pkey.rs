@@ -4,8 +4,10 @@
 //! blinding, is made from it at the first use in a process and stays in the secret heap, so an
 //! inherited key works in a forked child too, which makes an object of its own.
 
+use super::load;
 use super::mac::Hash;
 use super::object;
+use super::ssh;
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
@@ -83,7 +85,7 @@ struct Kept {
 /// How a key is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// PEM text or DER: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1.
+    /// PEM text or DER: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1; an OpenSSH private key file.
     pub encoded: &'a Secret,
     /// Of an encrypted key.
     pub passphrase: Option<&'a Secret>,
@@ -98,7 +100,7 @@ impl PrivateKey {
         if kind == Kind::Rsa && !matches!(bits, 2048 | 3072 | 4096 | 8192) {
             return Err(Error::Key("RSA keys have 2048, 3072, 4096 or 8192 bits"));
         }
-        Self::make(options, |_runtime| match kind.curve() {
+        Self::make(options, HEAP, |_runtime| match kind.curve() {
             // SAFETY: inside the domain, as `make` says.
             Some(curve) => unsafe { object::generate_on_curve(curve) },
             // SAFETY: as above.
@@ -115,11 +117,13 @@ impl PrivateKey {
         let passphrase = source.passphrase.map(Secret::pin).transpose()?;
         let pass_len = source.passphrase.map_or(0, Secret::size);
         let len = source.encoded.size();
+        // The text's bytes and their decrypted copy, as the heap rounds them.
+        let heap = HEAP + 3 * len.min(ssh::MOST_TEXT);
         encoded.with(|at| {
             let load = |pass: *const u8| {
-                Self::make(options, |_runtime| {
+                Self::make(options, heap, |_runtime| {
                     // SAFETY: inside the domain; both secrets are open for their lengths.
-                    unsafe { object::load(at, len, pass, pass_len) }
+                    unsafe { load::load(at, len, pass, pass_len) }
                 })
             };
             match &passphrase {
@@ -129,15 +133,19 @@ impl PrivateKey {
         })?
     }
 
-    /// Runs `create` inside, and keeps what it made.
-    fn make(options: Options, create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY) -> Result<Self> {
+    /// Runs `create` inside with that much heap, and keeps what it made.
+    fn make(
+        options: Options,
+        heap: usize,
+        create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY,
+    ) -> Result<Self> {
         let runtime = runtime::get()?;
         let pkcs8 = Draft::new(MOST_PRIVATE, options)?;
         let mut public = vec![0u8; MOST_PUBLIC];
         let out = public.as_mut_ptr();
         let (mut key, mut code, mut bits, mut public_len) = (ptr::null_mut(), None, 0, 0);
         let private_len = pkcs8.with(|to| {
-            domain::run_with_heap(runtime, HEAP, || {
+            domain::run_with_heap(runtime, heap, || {
                 key = create(runtime);
                 // SAFETY: null or a key of the library's.
                 code = unsafe { object::kind_of(key) }.map(Kind::code);
@@ -230,7 +238,7 @@ impl PrivateKey {
         pinned.with(|at| {
             domain::run_with_heap(runtime, HEAP, || {
                 // SAFETY: inside the domain; the secret is open.
-                key = unsafe { object::load(at, len, ptr::null(), 0) };
+                key = unsafe { load::load(at, len, ptr::null(), 0) };
             })
         })??;
         let object = Object::new(key).ok_or(Error::Library("EVP_parse_private_key"))?;

@@ -7,12 +7,15 @@ use crate::error::Error;
 use crate::runtime;
 use crate::secret::{Options, Secret};
 
-fn secret(hex: &str) -> Secret {
+/// Whoever takes blocks of the heap, or looks whether there are any, is alone.
+pub(super) static HEAP: crate::sync::Spin<()> = crate::sync::Spin::new(());
+
+pub(super) fn secret(hex: &str) -> Secret {
     let text = Secret::from_bytes(hex.as_bytes(), Options::default()).expect("secret");
     text.decode(crate::ops::TextEncoding::Hex, Options::default()).expect("hex")
 }
 
-fn unhex(hex: &str) -> Vec<u8> {
+pub(super) fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2)
         .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
         .collect()
@@ -142,6 +145,7 @@ fn every_cipher_opens_what_it_seals_and_nothing_else() {
 
 #[test]
 fn operations_leave_no_block_behind() {
+    let _alone = HEAP.lock();
     let runtime = runtime::get().expect("memfd_secret");
     let key = Secret::random(32, Options::default()).expect("key");
     let header = Header { nonce: &[1; 12], aad: b"" };

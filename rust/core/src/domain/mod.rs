@@ -10,6 +10,8 @@
 //! what was claimed ([`run_with_heap`]; the extension's allocator is [`route::Routed`]), and
 //! returns only a [`Public`] type.
 
+#[cfg(test)]
+pub(crate) mod depth;
 pub(crate) mod heap;
 pub(crate) mod route;
 pub(crate) mod stacks;
@@ -84,6 +86,8 @@ unsafe extern "C" fn body<F: FnOnce() -> R, R: Public>(job: *mut c_void) {
     let job = unsafe { &mut *job.cast::<Job<F, R>>() };
     if let Some(code) = job.code.take() {
         job.result = catch_unwind(AssertUnwindSafe(code)).map_err(|_| Error::Panicked);
+        #[cfg(test)]
+        depth::measure();
     }
 }
 
@@ -131,6 +135,8 @@ pub(crate) fn run_with_heap<R: Public>(
 fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
     let arg = core::ptr::from_mut(job).cast();
     let (low, top) = (stack.low(), stack.top());
+    #[cfg(test)]
+    depth::paint(low);
     // SAFETY: the stack is ours until given back, its top is page aligned, and `body` returns
     // normally: panics are caught in it.
     unsafe { tramp::secretmem_on_stack(body::<F, R>, arg, top, low, CPU.load(Relaxed)) };

@@ -1,0 +1,107 @@
+//! Private keys from their encodings. Rust because they are private keys.
+//!
+//! Called inside the domain with the secret heap.
+
+use super::ssh;
+use aws_lc_sys as lc;
+use core::ffi::{c_char, c_int, c_long, c_void};
+use core::ptr;
+
+/// A passphrase on its way to the library's callback.
+struct Passphrase {
+    at: *const u8,
+    len: usize,
+}
+
+unsafe extern "C" fn give_passphrase(
+    to: *mut c_char,
+    room: c_int,
+    _writing: c_int,
+    passphrase: *mut c_void,
+) -> c_int {
+    // SAFETY: `load` passes a pointer to its own Passphrase.
+    let passphrase = unsafe { &*passphrase.cast::<Passphrase>() };
+    match c_int::try_from(passphrase.len) {
+        Ok(len) if len <= room && !passphrase.at.is_null() => {
+            // SAFETY: room for `room` bytes, and the passphrase is open for its length.
+            unsafe { crate::asm::copy(to.cast(), passphrase.at, passphrase.len) };
+            len
+        }
+        _ => -1,
+    }
+}
+
+/// # Safety
+/// `at` is null or readable for `len` bytes.
+unsafe fn passphrase<'a>(at: *const u8, len: usize) -> &'a [u8] {
+    if at.is_null() {
+        return &[];
+    }
+    // SAFETY: as the caller promises.
+    unsafe { core::slice::from_raw_parts(at, len) }
+}
+
+/// Reads PEM or DER; null if it cannot be read.
+///
+/// # Safety
+/// Inside the domain; `at` is readable for `len` bytes, `pass` null or for `pass_len`.
+pub(super) unsafe fn load(
+    at: *const u8,
+    len: usize,
+    pass: *const u8,
+    pass_len: usize,
+) -> *mut lc::EVP_PKEY {
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { core::slice::from_raw_parts(at, len) };
+    if ssh::is_ssh(bytes) {
+        // SAFETY: as the caller promises.
+        let passphrase = unsafe { passphrase(pass, pass_len) };
+        // SAFETY: as the caller promises.
+        return unsafe { ssh::load(bytes, passphrase) };
+    }
+    if bytes.windows(11).any(|w| w == b"-----BEGIN ") {
+        // SAFETY: as the caller promises.
+        return unsafe { load_pem(at, len, pass, pass_len) };
+    }
+    let mut cbs = lc::CBS { data: at, len };
+    // SAFETY: the CBS is over the caller's bytes.
+    let key = unsafe { lc::EVP_parse_private_key(&raw mut cbs) };
+    if !key.is_null() && cbs.len == 0 {
+        return key;
+    }
+    // SAFETY: null or made above, with bytes left behind it.
+    unsafe { lc::EVP_PKEY_free(key) };
+    if !pass.is_null() {
+        let mut cbs = lc::CBS { data: at, len };
+        // SAFETY: as above; the passphrase is readable for its length.
+        return unsafe {
+            lc::PKCS8_parse_encrypted_private_key(&raw mut cbs, pass.cast(), pass_len)
+        };
+    }
+    let mut from = at;
+    // SAFETY: as above.
+    unsafe { lc::d2i_AutoPrivateKey(ptr::null_mut(), &raw mut from, len as c_long) }
+}
+
+/// # Safety
+/// As [`load`].
+unsafe fn load_pem(
+    at: *const u8,
+    len: usize,
+    pass: *const u8,
+    pass_len: usize,
+) -> *mut lc::EVP_PKEY {
+    // SAFETY: the bytes outlive the BIO, which is read-only.
+    let bio = unsafe { lc::BIO_new_mem_buf(at.cast(), len as isize) };
+    if bio.is_null() {
+        return ptr::null_mut();
+    }
+    let mut passphrase = Passphrase { at: pass, len: pass_len };
+    let user = (&raw mut passphrase).cast();
+    // SAFETY: the callback gets the pointer that it expects.
+    let key =
+        unsafe { lc::PEM_read_bio_PrivateKey(bio, ptr::null_mut(), Some(give_passphrase), user) };
+    // SAFETY: made above.
+    unsafe { lc::BIO_free(bio) };
+    key
+}
