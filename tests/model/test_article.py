@@ -11,7 +11,7 @@ from model.helpers import (
     new_area,
     refused,
 )
-from secretmem.model import Kernel, SignalError, abi, outside
+from secretmem.model import Config, Kernel, SignalError, abi, outside
 
 
 PAGE = abi.PAGE_SIZE
@@ -172,6 +172,24 @@ class TestS5TheDirectMap:
         assert frame is not None
         process.kill()
         assert outside.kcore(kernel, frame).startswith(NEEDLE)
+
+    def test_the_kernels_image_is_an_exception(self) -> None:
+        """A frame freed out of the image is shown by its second mapping."""
+        held = hold_secret(Config(image_pages=1), pages=2)
+        held.process.store(held.address + PAGE, NEEDLE)
+        frames = [
+            outside.frame_of(held.process, held.address + at)
+            for at in (0, PAGE)
+        ]
+        shown = [
+            NEEDLE in outside.image_mapping(held.kernel, frame or 0)
+            for frame in frames
+        ]
+        hidden = [
+            outside.kcore(held.kernel, frame or 0) == bytes(PAGE)
+            for frame in frames
+        ]
+        assert (shown, hidden) == ([True, False], [True, True])
 
     def test_splits_stay(self) -> None:
         """One page costs a 1 GiB and a 2 MiB entry, for good."""

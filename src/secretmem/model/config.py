@@ -63,6 +63,9 @@ class Config:
             hibernating (since v13).
         refuses_exec: no executable mappings (since v19).
         default_on: the switch's default; None takes the version's.
+        image_pages: pages of the kernel's own image that it freed after
+            boot, and that its second mapping of the image still shows
+            (x86-64 without page table isolation); handed out first.
         hibernation: CONFIG_HIBERNATION.
         swap_pages: pages of swap space.
 
@@ -87,6 +90,7 @@ class Config:
     blocks_hibernation: bool = True
     refuses_exec: bool = True
     default_on: bool | None = None
+    image_pages: int = 0
     hibernation: bool = True
     swap_pages: int = 1024
 

@@ -58,11 +58,11 @@ class Kernel:
     def __init__(self, config: Config | None = None) -> None:
         """Boot; without `config` a current kernel."""
         self.config = config or Config()
-        self.ram = Ram(
-            scattered(
-                self.config.pages, self.config.fragments, self.config.seed
-            )
+        free = scattered(
+            self.config.pages, self.config.fragments, self.config.seed
         )
+        free.begin_with(range(self.config.image_pages))
+        self.ram = Ram(free)
         self.directmap = DirectMap(
             self.config.pages,
             gigabyte_entries=self.config.gigabyte_entries,

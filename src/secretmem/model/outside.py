@@ -44,6 +44,19 @@ def kcore(kernel: Kernel, frame: int) -> bytes:
     return bytes(kernel.ram.content(frame))
 
 
+def image_mapping(kernel: Kernel, frame: int) -> bytes:
+    """
+    Read a frame through the kernel's second mapping of its own image.
+
+    The hole is in the direct map alone. A frame that the kernel freed out of
+    its image after boot is shown by this mapping still, secret or not; what
+    never was part of the image is not.
+    """
+    if frame >= kernel.config.image_pages:
+        return ZERO_PAGE
+    return bytes(kernel.ram.content(frame))
+
+
 def devmem(kernel: Kernel, frame: int) -> bytes:  # noqa: ARG001 one shape
     """
     Read a frame through /dev/mem.

@@ -56,6 +56,10 @@ class FreePages:
             self._pieces.pop()
         return start
 
+    def begin_with(self, pages: range) -> None:
+        """Hand out these pages before all others."""
+        self._recent.extend(reversed(pages))
+
     def give(self, page: int) -> None:
         """Take a page back."""
         self._recent.append(page)
