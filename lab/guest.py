@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 QEMU = "qemu-system-x86_64"
 END = "\036"
+CONSOLES = 200
 
 
 class Machine(NamedTuple):
@@ -143,7 +144,18 @@ def run(
         line = command(kernel, machine, initrd, console)
         text, status = _watch(line, machine.seconds, echo)
         log = console.read_text("utf-8", "replace") if console.exists() else ""
+    _keep(kernel, text, log)
     return Outcome(text, status, log, time.monotonic() - began)
+
+
+def _keep(kernel: Kernel, text: str, log: str) -> None:
+    """Keep what the last guests said, in case one must be understood."""
+    folder = cache() / "consoles"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{time.time_ns()}-{kernel.release}.log"
+    (folder / name).write_text(f"{log}\n--- job:\n{text}", "utf-8")
+    for old in sorted(folder.iterdir())[:-CONSOLES]:
+        old.unlink(missing_ok=True)
 
 
 def _watch(
