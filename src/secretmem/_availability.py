@@ -70,9 +70,10 @@ _FILTER = (
     "`syscalls` list. Kubernetes: `seccompProfile: {type: Localhost, "
     "localhostProfile: PROFILE.json}` under `securityContext`, or a newer "
     "container runtime under `type: RuntimeDefault`. systemd: add "
-    "`SystemCallFilter=memfd_secret` after the unit's other "
+    "`SystemCallFilter=memfd_secret @pkey` after the unit's other "
     "SystemCallFilter= lines, since no group such as @system-service "
-    "contains the call."
+    "contains the call (@pkey is for protection keys, which are used where "
+    "they are allowed)."
 )
 
 _CAUSES = {
@@ -151,8 +152,8 @@ _CAUSES = {
     "seccomp-kill": (
         "a seccomp filter kills the process that calls memfd_secret (SIGSYS)",
         (
-            "systemd: add `SystemCallFilter=memfd_secret` to the [Service] "
-            "section after the unit's other SystemCallFilter= lines, since no "
+            "systemd: add `SystemCallFilter=memfd_secret @pkey` to the "
+            "[Service] section after the unit's other SystemCallFilter= lines, since no "
             "group such as @system-service contains the call; "
             "`SystemCallErrorNumber=EPERM` makes a refusal an error instead "
             "of a kill. Containers: allow the call in the seccomp profile, "

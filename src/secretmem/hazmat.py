@@ -87,7 +87,14 @@ def _site(secret: Secret) -> tuple[str, int]:
     if not isinstance(secret, Secret):
         raise TypeError(f"a Secret is exported, not {type(secret).__name__}")
     caller = sys._getframe(1).f_back  # noqa: SLF001 - as logging does
+    # Fernet, KeyRing and the adapters export for who calls them.
+    while caller and _is_ours(caller.f_globals.get("__name__")):
+        caller = caller.f_back
     if caller is None:
         # A thread that begins here, or a program in C.
         return ("<no Python code>", 0)
     return (caller.f_code.co_filename, caller.f_lineno)
+
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and module.startswith("secretmem.")

@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import resource
 import signal
 import socket
 import struct
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 
 _O_DIRECT = os.O_DIRECT
-_MEMORY_FILE_SYSTEMS = frozenset({0x01021994, 0x858458F6})
+# tmpfs, ramfs, and overlayfs, which may lie over one of them.
+_MEMORY_FILE_SYSTEMS = frozenset({0x01021994, 0x858458F6, 0x794C7630})
 
 _SO_ZEROCOPY = 60
 _MSG_ZEROCOPY = 0x4000000
@@ -63,7 +65,8 @@ class FullActor(Actor):
 
     def open_disk(self, *, direct: bool = False) -> int:
         """Open a file on a disk; ENOTSUP if only memory is at hand."""
-        for folder in (Path(__file__).parent, Path("/var/tmp")):  # noqa: S108 a disk, with luck
+        here = str(Path(__file__).parent)
+        for folder in (here, tempfile.gettempdir(), "/var/tmp"):  # noqa: S108 a disk, with luck
             with contextlib.suppress(OSError):
                 fd, name = tempfile.mkstemp(dir=folder)
                 Path(name).unlink()
@@ -205,6 +208,8 @@ def core_of(part: Callable[[], object]) -> bytes:
         pid = os.fork()
         if not pid:
             os.chdir(folder)
+            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+            resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
             part()
             os.kill(os.getpid(), signal.SIGABRT)
         os.waitpid(pid, 0)

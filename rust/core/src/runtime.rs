@@ -9,7 +9,7 @@ use crate::domain::heap::Heap;
 use crate::domain::stacks::{STACK, Stacks};
 use crate::error::{Error, Result, Unavailable};
 use crate::gate::{self, GateKind};
-use crate::kernel::linux::{self, Probe};
+use crate::kernel::linux::{self, Ask, Probe};
 use crate::kernel::{KERNEL, Kernel, PAGE};
 use crate::mapping::{self, Backend, Fork, Spec};
 use crate::sync::Spin;
@@ -126,7 +126,7 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
     let limit = limit.map_err(|errno| Error::Call { call: "getrlimit", errno })?;
     let frugal = limit.is_some_and(|bytes| bytes < SCARCE);
     register_fork()?;
-    let gate = gate::init(kernel, settings.allow_pku);
+    let gate = gate::init(kernel, settings.allow_pku && may_ask_for_a_key());
     domain::init();
     let fork = Fork::Private;
     let config = Config { kernel, backend, gate, inherit: false, canary_seed };
@@ -168,7 +168,7 @@ fn keep_budget() {
 /// child asks.
 fn probe(kernel: &dyn Kernel) -> Result<()> {
     if linux::seccomp_active() {
-        let outcome = linux::probe_in_child();
+        let outcome = linux::probe_in_child(Ask::MemfdSecret);
         let outcome = outcome.map_err(|errno| Error::Call { call: "clone", errno })?;
         match outcome {
             Probe::Ok => {}
@@ -186,6 +186,11 @@ fn probe(kernel: &dyn Kernel) -> Result<()> {
         }
         Err(e) => Err(Error::Unavailable(Unavailable::Errno(e))),
     }
+}
+
+/// A filter that kills for pkey_alloc(2) leaves the gate to mprotect(2), and the process alive.
+fn may_ask_for_a_key() -> bool {
+    !linux::seccomp_active() || matches!(linux::probe_in_child(Ask::PkeyAlloc), Ok(Probe::Ok))
 }
 
 fn register_fork() -> Result<()> {

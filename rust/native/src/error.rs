@@ -45,10 +45,7 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Forked => return simple(py, "forked"),
         Error::Configured => return simple(py, "configured"),
         Error::Call { call, errno } => {
-            let text = std::io::Error::from_raw_os_error(errno).to_string();
-            // The number is an argument of its own; Python picks the subclass by it.
-            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-            return Ok(PyOSError::new_err((errno, format!("{call}: {text}"))));
+            return Ok(PyOSError::new_err((errno, format!("{call}: {}", text_of(errno)))));
         }
         Error::Size { max } => {
             return Ok(PyValueError::new_err(format!("a Secret holds at most {max} bytes")));
@@ -98,4 +95,11 @@ pub(crate) fn named(py: Python<'_>, class: &str, text: &str) -> PyErr {
 /// A `BorrowError` of the package with this text.
 pub(crate) fn borrow_error(py: Python<'_>, text: &str) -> PyErr {
     named(py, "BorrowError", text)
+}
+
+/// What an errno means. The number is an argument of its own of OSError, which picks its subclass
+/// by it.
+pub(crate) fn text_of(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -22,7 +22,7 @@ fn backend_name(backend: Backend) -> &'static str {
 }
 
 fn os_error(errno: i32) -> PyErr {
-    PyOSError::new_err((errno, std::io::Error::from_raw_os_error(errno).to_string()))
+    PyOSError::new_err((errno, crate::error::text_of(errno)))
 }
 
 /// Chooses backend, gate and fork rule before the first use.
@@ -90,7 +90,7 @@ pub(crate) fn trim() -> Outcome<usize> {
 /// number.
 #[pyfunction]
 pub(crate) fn probe() -> PyResult<(&'static str, i32)> {
-    match linux::probe_in_child().map_err(os_error)? {
+    match linux::probe_in_child(linux::Ask::MemfdSecret).map_err(os_error)? {
         Probe::Ok => Ok(("ok", 0)),
         Probe::Errno(e) => Ok(("errno", e)),
         Probe::Killed(s) => Ok(("signal", s)),

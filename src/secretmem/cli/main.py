@@ -25,6 +25,7 @@ COMMANDS = {
     "prove": "show, live, what each attack reads from each kind of memory",
     "doctor": "say whether secret memory works here, and what to change",
     "ps": "list who holds secret memory on this machine",
+    "model": "run the system that this package stands on, as a model",
 }
 
 NEEDED = ("click", "rich")

@@ -320,7 +320,7 @@ pub fn seccomp_active() -> bool {
 /// How a probing child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
-    /// memfd_secret(2) gave a descriptor.
+    /// The call gave a descriptor or a key.
     Ok,
     /// It failed with this errno.
     Errno(Errno),
@@ -328,12 +328,21 @@ pub enum Probe {
     Killed(c_int),
 }
 
-/// Calls memfd_secret(2) in a child that shares no memory and runs no fork handler, since a
-/// seccomp filter may kill the caller.
+/// A system call that a filter may kill for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// memfd_secret(2).
+    MemfdSecret,
+    /// pkey_alloc(2).
+    PkeyAlloc,
+}
+
+/// Makes a call in a child that shares no memory and runs no fork handler, since a seccomp filter
+/// may kill the caller.
 ///
 /// # Errors
 /// The errno of clone(2) or waitpid(2).
-pub fn probe_in_child() -> KResult<Probe> {
+pub fn probe_in_child(ask: Ask) -> KResult<Probe> {
     // SAFETY: clone(2) with no flags and no exit signal: a bare fork on a copied stack. The child
     // makes system calls only, so no lock or handler of the parent's runtime matters to it.
     let pid = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
@@ -341,9 +350,15 @@ pub fn probe_in_child() -> KResult<Probe> {
         return Err(errno());
     }
     if pid == 0 {
-        // SAFETY: plain integers.
-        let fd = unsafe { libc::syscall(SYS_MEMFD_SECRET, libc::O_CLOEXEC) };
-        let code = if fd < 0 { errno() } else { 0 };
+        let result = match ask {
+            // SAFETY: plain integers.
+            Ask::MemfdSecret => unsafe { libc::syscall(SYS_MEMFD_SECRET, libc::O_CLOEXEC) },
+            Ask::PkeyAlloc => {
+                // SAFETY: plain integers.
+                unsafe { libc::syscall(libc::SYS_pkey_alloc, 0, PKEY_DISABLE_ACCESS) }
+            }
+        };
+        let code = if result < 0 { errno() } else { 0 };
         // SAFETY: ends the child at once, no handlers.
         unsafe { libc::_exit(code) };
     }
@@ -373,8 +388,11 @@ pub fn probe_in_child() -> KResult<Probe> {
 /// No other thread changes the environment meanwhile (the caller holds the interpreter).
 #[must_use]
 pub unsafe fn environment() -> Vec<(*mut u8, usize)> {
-    // The C library's own variable, of this type (environ(7)).
     unsafe extern "C" {
+        /// The C library's own variable, of this type (environ(7)).
+        ///
+        /// # Safety
+        /// Nobody changes the environment while it is read.
         static environ: *mut *mut core::ffi::c_char;
     }
     let mut out = Vec::new();
