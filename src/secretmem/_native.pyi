@@ -1,5 +1,6 @@
 """The compiled part. Checked against the extension by mypy's stubtest."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, SupportsIndex, TypeVar, final
 
@@ -11,10 +12,12 @@ __all__ = [
     "KeyBase",
     "SecretBase",
     "View",
+    "X25519Base",
     "aead_open",
     "aead_open_into",
     "aead_open_to_secret",
     "aead_seal",
+    "argon2id",
     "build_info",
     "digest_to_secret",
     "disable_speculation",
@@ -26,9 +29,12 @@ __all__ = [
     "hmac",
     "hmac_to_secret",
     "hmac_verify",
+    "json_field",
     "memfd_secret",
+    "pbkdf2",
     "probe",
     "scram_proof",
+    "scrypt",
     "seccomp_active",
     "secure_exec",
     "set_dumpable",
@@ -38,6 +44,7 @@ __all__ = [
     "started",
     "stats",
     "trim",
+    "x25519",
 ]
 
 _S = TypeVar("_S", bound=SecretBase)
@@ -243,6 +250,13 @@ class X25519Base:
 
 def x25519(
     cls: type[_S], private: SecretBase, public: bytes, name: str | None, /
+) -> _S: ...
+def json_field(
+    cls: type[_S],
+    secret: SecretBase,
+    path: Sequence[str | int],
+    name: str | None,
+    /,
 ) -> _S: ...
 def pbkdf2(
     cls: type[_S],

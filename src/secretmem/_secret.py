@@ -238,6 +238,29 @@ class Secret(_native.SecretBase):
         with made(data, **options) as text:  # type: ignore[arg-type]  # checked there
             return text._decode(encoding, name=name)  # noqa: SLF001 - our own class
 
+    def json_field(self, *path: str | int, name: str | None = None) -> Secret:
+        """
+        Return one string of a JSON document (RFC 8259) as a new Secret.
+
+        The document, a Secret of at most 64 KiB, is read inside secret
+        memory.  It is kept as the document is.
+
+        Args:
+            *path: Keys of objects and indices of arrays from the outermost
+                in, at most 8; none if the document is a string.
+            name: Of the result.
+
+        Raises:
+            ValueError: No JSON, no such field, no string there, or an object
+                on the path has that key twice.
+        """
+        for step in path:
+            if isinstance(step, bool) or not isinstance(step, str | int):
+                raise TypeError("a path has str keys and int indices")
+            if isinstance(step, int) and step < 0:
+                raise ValueError("an index of a JSON array is not negative")
+        return _native.json_field(Secret, self, path, name)
+
     @classmethod
     def prompt(
         cls,

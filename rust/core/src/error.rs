@@ -49,6 +49,8 @@ pub enum Error {
     NotStream,
     /// Encoded input is not valid (base64, hex).
     Encoding,
+    /// A JSON document without the wanted string, or none at all.
+    Json(&'static str),
     /// A key, nonce or length that an algorithm does not take.
     Key(&'static str),
     /// A tag that does not fit: nothing more is said.

@@ -7,7 +7,7 @@
 //!   arena     size classes over areas, canaries, release of idle areas
 //!   secret    the handle: pins, close, fork, views on windows
 //!   domain    secret stacks, trampoline, register clearing
-//!   ops, io   what can be done with the bytes
+//!   ops, io, json  what can be done with the bytes
 //!   crypto    cryptography inside the domain, on a private copy of AWS-LC
 //! ```
 //!
@@ -26,6 +26,7 @@ pub mod env;
 pub mod error;
 mod gate;
 pub mod io;
+pub mod json;
 pub mod kernel;
 pub mod mapping;
 pub mod ops;

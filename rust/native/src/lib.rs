@@ -10,6 +10,7 @@ mod buffer;
 mod crypto;
 mod error;
 mod io;
+mod json;
 mod kdf;
 mod keys;
 mod process;
@@ -33,6 +34,8 @@ mod _native {
         aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,
         fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret, hmac_verify, scram_proof,
     };
+    #[pymodule_export]
+    use super::json::json_field;
     #[pymodule_export]
     use super::kdf::{argon2id, pbkdf2, scrypt};
     #[pymodule_export]

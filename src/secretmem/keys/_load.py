@@ -37,8 +37,8 @@ def load_file(
     Load a private key from a PEM, DER or OpenSSH file.
 
     Args:
-        path: The file: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1, or what
-            ``ssh-keygen`` writes, encrypted or not, up to 64 KiB.
+        path: The file, at most 64 KiB: PKCS#8, encrypted PKCS#8, PKCS#1,
+            SEC 1, or what ``ssh-keygen`` writes, encrypted or not.
         passphrase: Of an encrypted key.
         inherit: Whether forked children have the key.
 

@@ -7,7 +7,6 @@
 use super::load;
 use super::mac::Hash;
 use super::object;
-use super::ssh;
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
@@ -23,6 +22,8 @@ use object::Object;
 const HEAP: usize = 64 << 10;
 /// Bytes of the longest public key (SubjectPublicKeyInfo, RSA-8192) and of its signature.
 const MOST_PUBLIC: usize = 1200;
+/// Bytes of the longest text or file that is loaded: RSA-16384 has a fourth of it.
+const MOST_ENCODED: usize = 64 << 10;
 /// Bytes of the longest private key (PKCS#8, RSA-8192), with room to spare.
 const MOST_PRIVATE: usize = 5400;
 
@@ -117,8 +118,11 @@ impl PrivateKey {
         let passphrase = source.passphrase.map(Secret::pin).transpose()?;
         let pass_len = source.passphrase.map_or(0, Secret::size);
         let len = source.encoded.size();
-        // The text's bytes and their decrypted copy, as the heap rounds them.
-        let heap = HEAP + 3 * len.min(ssh::MOST_TEXT);
+        if len > MOST_ENCODED {
+            return Err(Error::Key("an encoded private key has at most 64 KiB"));
+        }
+        // Text, decoded and decrypted bytes, in buffers that grew and that the heap rounds up.
+        let heap = HEAP + 6 * len;
         encoded.with(|at| {
             let load = |pass: *const u8| {
                 Self::make(options, heap, |_runtime| {

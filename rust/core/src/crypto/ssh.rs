@@ -12,8 +12,6 @@ use pem_rfc7468::Decoder;
 use ssh_cipher::{Cipher, Tag};
 use ssh_encoding::{Decode, Reader};
 
-/// Longest text in bytes: RSA of 16384 bits has a fourth of it.
-pub(super) const MOST_TEXT: usize = 64 << 10;
 /// Most rounds of bcrypt, each about two milliseconds: the file says how many, and it may be hostile.
 const MOST_ROUNDS: u32 = 4096;
 const BEGIN: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----";
@@ -58,9 +56,6 @@ fn copied(from: &[u8]) -> Option<Vec<u8>> {
 
 /// The base64 between the lines.
 fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    if text.len() > MOST_TEXT {
-        return None;
-    }
     let mut decoder = Decoder::new_detect_wrap(text).ok()?;
     let mut bytes = zeros(decoder.remaining_len())?;
     decoder.decode(&mut bytes).ok()?;
