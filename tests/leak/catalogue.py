@@ -25,6 +25,11 @@ def residue_tests() -> dict[str, Program]:
     return programs("sources", "uses", "errors", "process", "crypto")
 
 
+def key_tests() -> dict[str, Program]:
+    """Load and give the programs that use keys, of `leak.material`."""
+    return programs("keys", "ciphers", "derivation", "refusals")
+
+
 def files() -> list[str]:
     """List the files below ``programs``."""
     folder = Path(__file__).with_name("programs")

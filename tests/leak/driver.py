@@ -12,6 +12,7 @@ import os
 import platform
 import pty
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from leak import sampler, stepper
 from leak.memory import SECRET_NAME, Memory, Scan
-from leak.needle import Needle, encoded
+from leak.needle import Needle
 from leak.tracer import RegisterHit, register_hits, stopped
 from support import filters
 
@@ -68,7 +69,7 @@ class Look:
 
 
 def looked(
-    pid: int, needles: Sequence[Needle]
+    pid: int, needles: Sequence[Needle], *, whole: bool = True
 ) -> tuple[Scan, set[RegisterHit]]:
     """Stop a process and look at all that it has."""
     memory = Memory(pid)
@@ -77,7 +78,7 @@ def looked(
         with stopped(pid) as threads:
             for thread in threads:
                 registers |= register_hits(thread, needles)
-            return memory.scan(needles), registers
+            return memory.scan(needles, whole=whole), registers
     finally:
         memory.close()
 
@@ -97,6 +98,8 @@ class Setting:
     environment: Mapping[str, str] = field(default_factory=dict)
     samples: int = 50
     """Samples inside the domain, of programs that are sampled."""
+    abort: bool = False
+    """Let a program end by abort(3), with a core file, if it can."""
     also: Callable[[int], None] | None = None
     """Called with the process id at each stop for a look."""
 
@@ -117,6 +120,8 @@ class Run:
     looks: list[Look] = field(default_factory=list)
     steps: list[stepper.Steps] = field(default_factory=list)
     samples: sampler.Samples = field(default_factory=sampler.Samples)
+    every: list[sampler.Samples] = field(default_factory=list)
+    """The samples of the last loop, and of all loops."""
     _before: Scan = field(default_factory=Scan)
     _registers: set[RegisterHit] = field(default_factory=set)
 
@@ -148,24 +153,28 @@ class Run:
         """Do what the target asks for."""
         if verb == "learn":
             value = os.read(self.learned, int(label))
-            self.needles.append(Needle(value, self.needle.forms))
+            self.needles.append(self._learned(value))
         elif verb == "type":
             self._type(label)
         elif verb == "baseline":
-            self._before, self._registers = looked(pid, self.needles)
+            self._before, self._registers = self._looked(pid)
         elif verb == "step":
             self.steps.append(stepper.step(self, pid, self.needles))
         elif verb == "loop":
             self.go()
             self.samples = sampler.take(
-                pid, self.needles, self.setting.samples
+                pid,
+                self.needles,
+                self.setting.samples // int(label),
+                everywhere=self.setting.ordinary,
             )
+            self.every.append(self.samples)
         elif verb == "stepped":
             pass
         elif verb == "forget":
             self._before, self._registers = Scan(), set()
         else:
-            scan, registers = looked(pid, self.needles)
+            scan, registers = self._looked(pid)
             self.looks.append(
                 Look(
                     verb,
@@ -177,6 +186,16 @@ class Run:
             )
             if self.setting.also is not None:
                 self.setting.also(pid)
+
+    def _learned(self, value: bytes) -> Needle:
+        if self.program.material is None:
+            return Needle(value, self.needle.forms)
+        from leak.material import learned
+
+        return learned(self.program.material, value)
+
+    def _looked(self, pid: int) -> tuple[Scan, set[RegisterHit]]:
+        return looked(pid, self.needles, whole=self.program.whole)
 
     def _type(self, payloads: str) -> None:
         """Type at the next prompts, while the target goes on."""
@@ -206,9 +225,9 @@ class Run:
 
 def filled(payload: str, needle: Needle, times: int = 1) -> bytes:
     """Put a needle into a payload."""
-    forms = ("plain", "base64", "base64url", "hex")
-    shapes = {form: encoded(needle.value, form) for form in forms}
-    texts = {form: shape.decode("latin-1") for form, shape in shapes.items()}
+    texts = {
+        name: text.decode("latin-1") for name, text in needle.texts().items()
+    }
     return (payload.format(**texts) * times).encode("latin-1")
 
 
@@ -250,6 +269,7 @@ def start(program: Program, setting: Setting, needle: Needle) -> Run:
         "pipes": (ask, answer, learn),
         "sources": sources,
         "folder": str(setting.folder),
+        "abort": setting.abort,
     }
     command = [sys.executable, "-P", str(TARGET), json.dumps(order)]
     if program.confined:
@@ -289,14 +309,24 @@ def finish(run: Run) -> None:
         if fd is not None:
             os.close(fd)
     code = run.child.wait(PATIENCE)
-    if code != run.program.code:
+    if code != (-signal.SIGABRT if run.setting.abort else run.program.code):
         said = (run.setting.folder / "stderr").read_text("utf-8", "replace")
         raise AssertionError(f"{run.program.name} ended with {code}:\n{said}")
 
 
+def _planted(program: Program) -> Needle:
+    if program.material is None:
+        repeated = program.repeated
+        return Needle.random(*program.forms, size=24, repeated=repeated)
+    # Loads cryptography, which only these programs need.
+    from leak.material import KINDS
+
+    return KINDS[program.material]()
+
+
 def run(program: Program, setting: Setting) -> Run:
     """Run a program to its end; what each stop showed is in the result."""
-    needle = Needle.random(*program.forms, size=24, repeated=program.repeated)
+    needle = _planted(program)
     run = start(program, setting, needle)
     try:
         run.follow()

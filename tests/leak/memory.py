@@ -18,18 +18,20 @@ import ctypes
 import errno
 import mmap
 import os
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from leak.finder import finder
 from leak.needle import WINDOW
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from leak.needle import Needle, Shape
+
+    _Search = Callable[[bytearray, int], Iterator[tuple[str, range]]]
 
 
 PAGE = mmap.PAGESIZE
@@ -41,6 +43,9 @@ SECRET_NAME = "/secretmem (deleted)"
 _SPECIAL = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 
 _ROOM = 4 << 20
+
+# From so many shapes on, looking for all at once is quicker.
+_FEW = 6
 _OVERLAP = 4096
 
 # Documentation/admin-guide/mm/pagemap.rst
@@ -143,6 +148,25 @@ def find_all(buffer: bytearray, size: int, shape: Shape) -> Iterator[range]:
             at = max(hit - base + 1, found.stop - len(chunk))
 
 
+def searched(needles: Sequence[Needle]) -> _Search:
+    """
+    Make the search for needles.
+
+    It gives each stretch of the first bytes of a buffer that belongs to a
+    shape, and the shape's name.
+    """
+    shapes = tuple(shape for each in needles for shape in each.shapes)
+    if len(shapes) > _FEW:
+        return finder(shapes).find
+
+    def search(buffer: bytearray, size: int) -> Iterator[tuple[str, range]]:
+        for shape in shapes:
+            for found in find_all(buffer, size, shape):
+                yield shape.name, found
+
+    return search
+
+
 def merged(hits: set[Hit]) -> set[Hit]:
     """Leave out hits that lie within another one of the same form."""
     kept: list[Hit] = []
@@ -186,12 +210,12 @@ class Memory:
             whole: Also pages that still hold their file.
         """
         scan = Scan()
-        shapes = [shape for needle in needles for shape in needle.shapes]
+        search = searched(needles)
         for mapping in mappings(self.pid):
             if mapping.name in _SPECIAL:
                 continue
             for start, stop in self._runs(mapping, whole=whole):
-                self._scan_run(scan, mapping, start, stop, shapes)
+                self._scan_run(scan, mapping, start, stop, search)
         scan.hits = merged(scan.hits)
         return scan
 
@@ -205,8 +229,10 @@ class Memory:
             return
         count = (mapping.stop - mapping.start) // PAGE
         raw = os.pread(self._pagemap, 8 * count, mapping.start // PAGE * 8)
+        if not raw.strip(b"\0"):
+            return
         start = None
-        for index, (entry,) in enumerate(struct.iter_unpack("=Q", raw)):
+        for index, entry in enumerate(memoryview(raw).cast("Q")):
             here = entry & (_PRESENT | _SWAPPED)
             if here and (anonymous or not entry & _OF_FILE):
                 start = index if start is None else start
@@ -226,7 +252,7 @@ class Memory:
         mapping: Mapping,
         start: int,
         stop: int,
-        shapes: Sequence[Shape],
+        search: _Search,
     ) -> None:
         at = start
         while at < stop:
@@ -236,14 +262,11 @@ class Memory:
                 scan.refused[name] = scan.refused.get(name, 0) + PAGE
                 at += PAGE
                 continue
-            for shape in shapes:
-                for found in find_all(self._buffer, size, shape):
+            for name, found in search(self._buffer, size):
+                if len(found) >= WINDOW:
                     address = at + found.start
-                    if len(found) >= WINDOW:
-                        hit = Hit(
-                            shape.name, address, len(found), mapping.name
-                        )
-                        scan.hits.add(hit)
+                    hit = Hit(name, address, len(found), mapping.name)
+                    scan.hits.add(hit)
             scan.searched += size
             at += size
             if at < stop and size > _OVERLAP:
@@ -268,9 +291,7 @@ def scan_file(
     """Look for needles in a file; gives (form, place, size)."""
     data = bytearray(path.read_bytes())
     return {
-        (shape.name, found.start, len(found))
-        for needle in needles
-        for shape in needle.shapes
-        for found in find_all(data, len(data), shape)
+        (name, found.start, len(found))
+        for name, found in searched(needles)(data, len(data))
         if len(found) >= WINDOW
     }

@@ -15,6 +15,11 @@ import secrets
 import string
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 WINDOW = 8
@@ -57,6 +62,13 @@ class Shape:
         most = len(self.data) + (step if self.repeated else 1 - _CHUNK)
         places = range(0, most, step)
         return tuple((at, data[at : at + _CHUNK]) for at in places)
+
+    @property
+    def everywhere(self) -> Iterator[tuple[int, bytes]]:
+        """All chunks with their places."""
+        data = self._unrolled(_CHUNK - 1)
+        for at in range(len(data) - _CHUNK + 1):
+            yield at, data[at : at + _CHUNK]
 
     def _unrolled(self, more: int) -> bytes:
         if not self.repeated:
@@ -111,6 +123,16 @@ class Needle:
     def shapes(self) -> tuple[Shape, ...]:
         """The shapes of `forms`."""
         return tuple(self.shape(form) for form in self.forms)
+
+    @cached_property
+    def windows(self) -> frozenset[bytes]:
+        """All pieces of `WINDOW` bytes, of all shapes."""
+        return frozenset().union(*(shape.windows for shape in self.shapes))
+
+    def texts(self) -> dict[str, bytes]:
+        """Give what a payload may name."""
+        names = ("plain", "base64", "base64url", "hex")
+        return {name: encoded(self.value, name) for name in names}
 
     def shape(self, form: str) -> Shape:
         """Give the value in one of `FORMS`."""

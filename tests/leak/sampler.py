@@ -34,16 +34,26 @@ class Samples:
     """All stops, and those inside the domain, whose memory was scanned."""
     in_registers: int = 0
     """Stops inside the domain with a piece of the needle in a register."""
+    scanned: int = 0
+    with_hits: int = 0
+    """Stops whose memory was scanned, and those of them with a hit."""
     hits: set[Hit] = field(default_factory=set)
     searched: int = 0
     """Bytes."""
 
 
-def take(pid: int, needles: Sequence[Needle], wanted: int) -> Samples:
+def take(
+    pid: int,
+    needles: Sequence[Needle],
+    wanted: int,
+    *,
+    everywhere: bool = False,
+) -> Samples:
     """
     Stop a process until ``wanted`` stops were inside the domain.
 
-    One stop in forty outside of it is scanned too.
+    One stop in forty outside of it is scanned too; all of them where there
+    is no domain (``everywhere``), and then they are what is wanted.
     """
     samples = Samples()
     memory = Memory(pid)
@@ -53,11 +63,13 @@ def take(pid: int, needles: Sequence[Needle], wanted: int) -> Samples:
             time.sleep(random.uniform(0, 0.001))  # noqa: S311 - moments
             with stopped(pid) as threads:
                 pointer = threads[0].stack_pointer()
-                inside = not stack.start <= pointer < stack.stop
+                inside = everywhere or not stack.start <= pointer < stack.stop
                 samples.stops += 1
                 samples.inside += inside
                 if inside or samples.stops % 40 == 0:
                     scan = memory.scan(needles, whole=False)
+                    samples.scanned += 1
+                    samples.with_hits += bool(scan.hits)
                     samples.hits |= scan.hits
                     samples.searched += scan.searched
                 if inside and register_hits(threads[0], needles):

@@ -44,6 +44,10 @@ class Program:
         self.variables: dict[str, str] = facts.pop("variables", {})
         # With no other variables than these.
         self.bare: bool = facts.pop("bare", False)
+        # A kind of `leak.material` to plant instead of a text.
+        self.material: str | None = facts.pop("material", None)
+        # Also pages that still hold their file.
+        self.whole: bool = facts.pop("whole", self.material is None)
         # Answers at the terminal.
         self.terminal: bool = facts.pop("terminal", False)
         self.code: int = facts.pop("code", 0)
@@ -84,8 +88,10 @@ class Stage:
         pipes: tuple[int, int, int],
         sources: list[int],
         folder: str,
+        abort: bool = False,
     ) -> None:
         self.ordinary = ordinary
+        self.aborts = abort
         self.many = many
         self.folder = folder
         self._ask, self._answer, self._learn = pipes
@@ -143,11 +149,13 @@ class Stage:
         os.close(target)
         return source
 
-    def repeat(self, operation: Callable[[], object]) -> None:
+    def repeat(
+        self, operation: Callable[[], object], most: int = 1000
+    ) -> None:
         """Do it once, look, do it many times, look."""
         operation()
         self.check(b"once")
-        for _ in range(self.many):
+        for _ in range(min(self.many, most)):
             operation()
         self.check(b"many times")
 
@@ -191,6 +199,13 @@ class Stage:
         """Let the driver type these at the next prompts."""
         self._tell(b"type", b"\v".join(payloads))
 
+    def end(self) -> None:
+        """The last look; then, where asked for, a core file."""
+        self.ended()
+        if self.aborts:
+            self.limit_core()
+            os.abort()
+
     @staticmethod
     def limit_core() -> None:
         """Let the kernel write core files, registers and all."""
@@ -209,9 +224,13 @@ class Stage:
         action()
         self._tell(b"stepped")
 
-    def sampled(self, action: Callable[[], object]) -> None:
-        """Run something again and again, while the driver takes samples."""
-        self._tell(b"loop")
+    def sampled(self, action: Callable[[], object], part: int = 1) -> None:
+        """
+        Run something again and again, while the driver takes samples.
+
+        It takes one ``part``-th of those that it is to take.
+        """
+        self._tell(b"loop", b"%d" % part)
         os.set_blocking(self._answer, False)
         while self.running():
             for _ in range(20):

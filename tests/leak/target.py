@@ -34,6 +34,7 @@ def main() -> None:
         pipes=tuple(order["pipes"]),
         sources=order["sources"],
         folder=order["folder"],
+        abort=order["abort"],
     )
     program.run(stage)
 

@@ -9,14 +9,29 @@ import pytest
 
 import secretmem
 from leak import catalogue
-from secretmem import Secret, SecretArea, hazmat
+from secretmem import Secret, SecretArea, crypto, fernet, hazmat, keys
+from secretmem.crypto import Hmac, aead
+from secretmem.fernet import Fernet, MultiFernet
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-PROGRAMS = catalogue.residue_tests()
+PROGRAMS = catalogue.residue_tests() | catalogue.key_tests()
+
+CIPHERS = (
+    aead.AESGCM,
+    aead.AESGCMSIV,
+    aead.ChaCha20Poly1305,
+    aead.XChaCha20Poly1305,
+)
+KEYS = (
+    keys.Ed25519PrivateKey,
+    keys.EllipticCurvePrivateKey,
+    keys.RSAPrivateKey,
+    keys.X25519PrivateKey,
+)
 
 # What every class has by its definition.
 _NO_OPERATION = {"__doc__", "__module__", "__slots__"}
@@ -31,12 +46,29 @@ def _members(cls: type) -> Iterator[str]:
                 yield f"{cls.__name__}.{name}"
 
 
+def _own(cls: type) -> Iterator[str]:
+    """Name what classes of this package define, but for special names."""
+    for each in cls.__mro__:
+        if each.__module__.startswith("secretmem."):
+            for name in vars(each):
+                if name[0] != "_":
+                    yield f"{cls.__name__}.{name}"
+
+
 def _public() -> set[str]:
     return {
         *(f"secretmem.{name}" for name in secretmem.__all__),
         *(f"hazmat.{name}" for name in hazmat.__all__),
         *_members(Secret),
         *_members(SecretArea),
+        *(f"crypto.{name}" for name in crypto.__all__),
+        *(f"keys.{name}" for name in keys.__all__),
+        *(f"fernet.{name}" for name in fernet.__all__),
+        *(f"aead.{cls.__name__}" for cls in CIPHERS),
+        # The ciphers share their methods.
+        *(name for cls in (Hmac, aead.AESGCM) for name in _own(cls)),
+        *(name for cls in (Fernet, MultiFernet) for name in _own(cls)),
+        *(name for cls in KEYS for name in _own(cls)),
     }
 
 
@@ -55,6 +87,21 @@ def test_a_program_uses_what_it_covers(name: str) -> None:
     for each in PROGRAMS[name].covers:
         last = each.rpartition(".")[2]
         assert last.startswith("__") or last in body, f"{each} is not used"
+
+
+def test_every_class_is_listed() -> None:
+    """No cipher and no private key was forgotten above."""
+    ciphers = {
+        cls for cls in vars(aead).values() if _is_a(cls, aead.AESGCM.__base__)
+    }
+    assert ciphers == set(CIPHERS)
+    classes = (vars(keys)[name] for name in keys.__all__)
+    assert {each for each in classes if isinstance(each, type)} == set(KEYS)
+
+
+def _is_a(cls: object, base: type | None) -> bool:
+    assert base is not None
+    return isinstance(cls, type) and issubclass(cls, base) and cls is not base
 
 
 def test_every_program_is_run() -> None:

@@ -163,12 +163,20 @@ def register_hits(
         ("vector", thread.vectors()),
     ):
         for needle in needles:
+            if not _has_piece(data, needle):
+                continue
             for shape in needle.shapes:
                 for at in range(len(data) - WINDOW + 1):
                     if data[at : at + WINDOW] in shape.windows:
                         name = kind if kind == "general" else part_at(at)
                         found.add(RegisterHit(shape.name, thread.id, name))
     return found
+
+
+def _has_piece(data: bytes, needle: Needle) -> bool:
+    """Tell quickly whether any piece is there."""
+    pieces = (data[at : at + WINDOW] for at in range(len(data) - WINDOW + 1))
+    return not needle.windows.isdisjoint(pieces)
 
 
 def part_at(offset: int) -> str:

@@ -9,10 +9,9 @@ faulthandler has given the thread an ordinary signal stack.
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import signal
 
+from leak.disturbed import under_signals
 from leak.stage import Stage, program
 
 
@@ -28,14 +27,7 @@ _DECODED_TIMES = 300
 
 
 def _sampled(stage: Stage, action: Callable[[], object]) -> None:
-    seen = []
-    faulthandler.enable()
-    signal.signal(signal.SIGALRM, lambda *_args: seen.append(1))
-    action()
-    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-    stage.sampled(action)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    assert len(seen) > 20, "hardly a signal came"
+    under_signals(stage, action)
     stage.ended(b"after")
 
 

@@ -1,0 +1,248 @@
+"""Programs: errors of keys and ciphers, kept with their tracebacks."""
+
+from __future__ import annotations
+
+from leak.stage import Stage, program
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_ALONE = "an error has no ordinary counterpart"
+
+
+def _refused(
+    kinds: type[Exception], *actions: Callable[[], object]
+) -> list[Exception]:
+    """Collect what these raise, tracebacks and frames included."""
+    kept: list[Exception] = []
+    for action in actions:
+        try:
+            action()
+        except kinds as error:
+            kept.append(error)
+    assert len(kept) == len(actions), "something was not refused"
+    return kept
+
+
+def _unreadable(stage: Stage) -> None:
+    """Load files with a wrong passphrase, damaged and cut ones."""
+    from secretmem import Secret, keys
+    from secretmem.exceptions import InvalidKey
+
+    plain, encrypted = stage.secret("{pem}"), stage.secret("{encrypted}")
+    passphrase = stage.secret("{passphrase}")
+    wrong = Secret.from_bytes(b"wrong")
+    load = keys.load_pem
+    # The middle of the file is cut out; the ends are whole.
+    size = len(plain)
+    damaged = plain[: size // 2] + plain[size // 2 + 4 :]
+    bent = encrypted[:100] + encrypted[104:]
+
+    def every() -> list[Exception]:
+        return _refused(
+            InvalidKey,
+            lambda: load(encrypted),
+            lambda: load(encrypted, wrong),
+            lambda: load(encrypted, passphrase[1:]),
+            lambda: load(bent, passphrase),
+            lambda: load(damaged),
+            lambda: load(plain[:-40]),
+            lambda: load(plain[: size // 2]),
+            lambda: keys.load_der(plain[30:]),
+        )
+
+    kept = every()
+    stage.check(b"refused")
+    stage.repeat(every, 20)
+    assert kept
+
+
+_FILES = ("{pem}", "{encrypted}", "{passphrase}")
+
+
+@program(payloads=_FILES, material="rsa", no_control=_ALONE)
+def unreadable_rsa(stage: Stage) -> None:
+    """Files with an RSA key."""
+    _unreadable(stage)
+
+
+@program(payloads=_FILES, material="p256", no_control=_ALONE)
+def unreadable_p256(stage: Stage) -> None:
+    """Files with a key on P-256."""
+    _unreadable(stage)
+
+
+@program(payloads=_FILES, material="ed25519", no_control=_ALONE)
+def unreadable_ed25519(stage: Stage) -> None:
+    """Files with an Ed25519 key."""
+    _unreadable(stage)
+
+
+@program(
+    "crypto.InvalidTag",
+    "crypto.InvalidSignature",
+    payloads=("{key}", "{plain}"),
+    material="symmetric",
+    no_control=_ALONE,
+)
+def wrong_tags(stage: Stage) -> None:
+    """Damaged ciphertexts of all ciphers, wrong MACs and sizes."""
+    import secretmem
+    from secretmem.crypto import Hmac, InvalidSignature, InvalidTag, aead
+    from secretmem.exceptions import CryptoError
+
+    key, message = stage.secret("{key}"), stage.secret()
+    kept: list[Exception] = []
+    area = secretmem.SecretArea(24)
+    for cls in (
+        aead.AESGCM,
+        aead.AESGCMSIV,
+        aead.ChaCha20Poly1305,
+        aead.XChaCha20Poly1305,
+    ):
+        cipher = cls(key)
+        nonce = bytes(cls.NONCE_SIZE)
+        sealed = bytearray(cipher.encrypt(nonce, message))
+        sealed[-1] ^= 1
+        bad = bytes(sealed)
+        kept += _refused(
+            InvalidTag,
+            lambda: cipher.decrypt(nonce, bad),  # noqa: B023 - called at once
+            lambda: cipher.decrypt_to_secret(nonce, bad),  # noqa: B023 - as above
+            lambda: cipher.decrypt_into(nonce, bad, None, area),  # noqa: B023 - as above
+            lambda: cipher.decrypt(nonce, bad[:5]),  # noqa: B023 - as above
+        )
+        kept += _refused(
+            CryptoError,
+            lambda: cls(key[1:]),  # noqa: B023 - as above
+            lambda: cipher.encrypt(nonce[1:], message),  # noqa: B023 - as above
+        )
+        stage.check(b"refused")
+    mac = Hmac(key)
+    wrong = bytes(mac.digest_size)
+    kept += _refused(InvalidSignature, lambda: mac.verify(b"message", wrong))
+    stage.check(b"wrong MAC")
+    assert kept
+
+
+@program(
+    "fernet.InvalidToken",
+    payloads=("{key}", "{token}"),
+    material="fernet",
+    no_control=_ALONE,
+)
+def wrong_tokens(stage: Stage) -> None:
+    """Damaged, expired and foreign tokens."""
+    from secretmem.fernet import Fernet, InvalidToken, MultiFernet
+
+    ring = Fernet(stage.secret("{key}"))
+    token = bytes(stage.buffer("{token}"))
+    other = Fernet(Fernet.generate_key())
+    bad = token[:-8] + b"AAAAAAA="
+    kept = _refused(
+        InvalidToken,
+        lambda: ring.decrypt(bad),
+        lambda: ring.decrypt_to_secret(token[:40]),
+        lambda: ring.decrypt_at_time(token, 1, 1 << 40),
+        lambda: MultiFernet([other]).rotate(token),
+        lambda: other.decrypt(token),
+    )
+    stage.check(b"refused")
+    assert kept
+
+
+@program(
+    "Ed25519PrivateKey.private_bytes",
+    "Ed25519PrivateKey.private_bytes_raw",
+    "Ed25519PrivateKey.private_numbers",
+    payloads=("{pem}",),
+    material="ed25519",
+    no_control=_ALONE,
+)
+def refused_ed25519(stage: Stage) -> None:
+    """A key does not give its bytes."""
+    import copy
+    import pickle
+
+    from secretmem import keys
+
+    key: Any = keys.load_pem(stage.secret("{pem}"))
+    kept = _refused(
+        TypeError,
+        lambda: key.private_bytes(None, None, None),
+        key.private_bytes_raw,
+        key.private_numbers,
+        lambda: pickle.dumps(key),
+        lambda: copy.deepcopy(key),
+    )
+    shown = [repr(key), str(key)]
+    stage.check(b"refused")
+    assert kept
+    assert shown
+
+
+@program(
+    "EllipticCurvePrivateKey.private_bytes",
+    "EllipticCurvePrivateKey.private_numbers",
+    payloads=("{pem}",),
+    material="p521",
+    no_control=_ALONE,
+)
+def refused_curve(stage: Stage) -> None:
+    """The same, and what a closed key says."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    from secretmem import keys
+    from secretmem.exceptions import ClosedError
+
+    key: Any = keys.load_pem(stage.secret("{pem}"))
+    kept = _refused(
+        TypeError,
+        lambda: key.private_bytes(None, None, None),
+        key.private_numbers,
+    )
+    stage.check(b"refused")
+    key.close()
+    kept += _refused(
+        ClosedError, lambda: key.sign(b"message", ec.ECDSA(SHA256()))
+    )
+    stage.check(b"closed")
+    assert kept
+
+
+@program(
+    "RSAPrivateKey.private_bytes",
+    "RSAPrivateKey.private_numbers",
+    payloads=("{pem}", "{sealed}"),
+    material="rsa",
+    no_control=_ALONE,
+)
+def refused_rsa(stage: Stage) -> None:
+    """The same, and a ciphertext that is damaged or for another hash."""
+    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+
+    from secretmem import keys
+    from secretmem.crypto import InvalidTag
+
+    key: Any = keys.load_pem(stage.secret("{pem}"))
+    sealed = bytes(stage.buffer("{sealed}"))
+    right = padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
+    other = padding.OAEP(padding.MGF1(SHA256()), SHA1(), None)  # noqa: S303 - the wrong one
+    kept = _refused(
+        TypeError,
+        lambda: key.private_bytes(None, None, None),
+        key.private_numbers,
+    )
+    kept += _refused(
+        InvalidTag,
+        lambda: key.decrypt(sealed, other),
+        lambda: key.decrypt(sealed[:-1] + b"x", right),
+        lambda: key.decrypt(sealed[1:], right),
+    )
+    stage.check(b"refused")
+    assert kept
