@@ -43,6 +43,10 @@ impl State {
         }
     }
 
+    pub(super) fn has_memory(&self) -> bool {
+        !self.areas.is_empty() || !self.own.is_empty()
+    }
+
     /// Bytes of all areas and single mappings.
     pub(super) fn mapped(&self) -> usize {
         bodies(self).map(|b| b.mapping.size()).sum()
@@ -121,7 +125,7 @@ impl Arena {
                 return Ok(place);
             }
             // Once a call: the hook may itself give memory back, which resets `grown`.
-            if !asked && !state.areas.is_empty() && !self.grown.swap(true, AcqRel) {
+            if !asked && state.has_memory() && !self.grown.swap(true, AcqRel) {
                 asked = true;
                 drop(state);
                 (self.hooks.before_growth)();

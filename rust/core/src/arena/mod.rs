@@ -66,7 +66,7 @@ pub(crate) struct Config {
 /// What an arena asks of the runtime. Called without any lock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hooks {
-    /// Called once before the arena takes a second area.
+    /// Called once before the arena takes a second area or mapping.
     pub(crate) before_growth: fn(),
     /// Gives back what only rests, here and elsewhere. False if there was nothing.
     pub(crate) make_room: fn() -> bool,
@@ -222,6 +222,10 @@ impl Arena {
     }
 
     fn alloc_own(&self, whole: usize) -> Result<Place> {
+        let grows = self.state.lock().has_memory();
+        if grows && !self.grown.swap(true, AcqRel) {
+            (self.hooks.before_growth)();
+        }
         let body = Box::into_raw(Body::create(self.config, whole.div_ceil(PAGE))?);
         self.state.lock().own.push(body);
         Ok(Place::Own(body))
