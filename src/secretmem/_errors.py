@@ -49,7 +49,15 @@ def limit(need: int, what: str, errno: int) -> LimitError:
         cause = explain(errno)
         return LimitError(str(cause), need=need, have=None)
     article = "an" if what[0] in "aeiou" else "a"
-    return limit_error(need, None, f"{article} {what}")
+    try:
+        return limit_error(need, None, f"{article} {what}")
+    except MemoryError:
+        # The address space is used up (RLIMIT_AS): no room to look around.
+        return LimitError(
+            f"{article} {what} needs {need} bytes, and memory is exhausted",
+            need=need,
+            have=None,
+        )
 
 
 def closed() -> ClosedError:
