@@ -126,8 +126,8 @@ def test_a_later_secret_of_the_parent_is_not_in_the_child() -> None:
 
 def test_the_holes_in_the_child_stay_holes() -> None:
     """Nothing else is mapped where a stale address points; it faults."""
-    secretmem.trim()  # windows at rest go, and nobody points there
     with Secret.random(32, isolated=True), Secret.random(32):
+        secretmem.trim()  # windows at rest go: nobody points there
         places = [(m.start, m.size) for m in holdings.secret()]
         assert places
 
