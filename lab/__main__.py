@@ -35,6 +35,7 @@ class Run:
         self.rows: list[Row] = []
         self.missing: list[str] = []
         self.incomplete = False
+        self._regimes: set[bool] = set()
 
     def step(self, step: plan.Step) -> None:
         """Run one check on all its kernels, one guest after the other."""
@@ -45,12 +46,21 @@ class Run:
                 self._skip(f"{step.name} on {name}: {error}")
                 self.incomplete |= plan.required(name)
                 continue
+            if kernel.has_call:
+                self._regimes.add(kernel.per_user)
             began = time.monotonic()
             for row in step.check(kernel):
                 self.rows.append(row)
                 print(table.line(row), flush=True)
             took = time.monotonic() - began
             print(f"  {step.name}, {name}: {took:.0f} s", file=sys.stderr)
+
+    def need_both_regimes(self) -> None:
+        """Say so if the archive has kernels of one kind of accounting only."""
+        if len(self._regimes) == 1:
+            other = "per process" if True in self._regimes else "per user"
+            self._skip(f"no kernel on offer charges locked memory {other}")
+            self.incomplete = True
 
     def _skip(self, text: str) -> None:
         self.missing.append(text)
@@ -106,6 +116,8 @@ def main(argv: Sequence[str]) -> int:
                 continue
             chosen = tuple(options.kernel or step.kernels)
             run.step(step._replace(kernels=chosen))
+        if not options.kernel and not options.only:
+            run.need_both_regimes()
         if options.json:
             table.write_json(run.rows, run.missing, options.json)
         if options.record:

@@ -156,24 +156,39 @@ def get(text: str) -> Kernel:
         LabError: it is not on offer, or apt failed.
     """
     wanted = Wanted.parse(text)
-    home = cache()
-    apt = Apt(home / "apt")
-    stamp = home / "apt" / "updated"
-    if not _fresh(stamp):
-        home.mkdir(parents=True, exist_ok=True)
-        try:
-            apt.update()
-            stamp.touch()
-        except LabError:
-            # A laboratory that worked yesterday also works without a
-            # network, on the kernels it already has.
-            if not stamp.exists():
-                raise
+    apt = Apt(cache() / "apt")
+    _update(apt)
+    try:
+        place = _place(apt, wanted)
+    except LabError:
+        # The archive may have dropped the build since the lists were read.
+        _update(apt, always=True)
+        place = _place(apt, wanted)
+    return _describe(place)
+
+
+def _place(apt: Apt, wanted: Wanted) -> pathlib.Path:
     names = packages(apt, wanted)
-    place = home / "kernels" / names[0]
+    place = cache() / "kernels" / names[0]
     if not place.is_dir():
         _unpack(apt, names, place)
-    return _describe(place)
+    return place
+
+
+def _update(apt: Apt, *, always: bool = False) -> None:
+    """Fetch the package lists, if those that are there are a day old."""
+    stamp = apt.home / "updated"
+    if _fresh(stamp) and not always:
+        return
+    apt.home.mkdir(parents=True, exist_ok=True)
+    try:
+        apt.update()
+        stamp.touch()
+    except LabError:
+        # A laboratory that worked yesterday also works without a network,
+        # on the kernels it already has.
+        if not stamp.exists():
+            raise
 
 
 def _fresh(stamp: pathlib.Path) -> bool:

@@ -40,6 +40,6 @@ def guests() -> str | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add this folder's need to the others."""
+    """Add this folder's needs to the others."""
     needs.PROBES[MARKER] = guests
     config.addinivalue_line("markers", f"{MARKER}: {MEANING}")

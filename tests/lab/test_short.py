@@ -16,11 +16,3 @@ def test_kernel_behaves_as_the_table_says(step: plan.Step, name: str) -> None:
 
     assert rows
     assert [row for row in rows if not row.fine] == []
-
-
-@pytest.mark.needs_guests
-def test_two_kernels_count_differently() -> None:
-    """The two kernels stand for the two ways of charging locked memory."""
-    found = {kernels.get(name).per_user for name in plan.SHORT_KERNELS}
-
-    assert {False, True} == found
