@@ -153,8 +153,9 @@ _CAUSES = {
         "a seccomp filter kills the process that calls memfd_secret (SIGSYS)",
         (
             "systemd: add `SystemCallFilter=memfd_secret @pkey` to the "
-            "[Service] section after the unit's other SystemCallFilter= lines, since no "
-            "group such as @system-service contains the call; "
+            "[Service] section after the unit's other SystemCallFilter= "
+            "lines, since no group such as @system-service contains the "
+            "call; "
             "`SystemCallErrorNumber=EPERM` makes a refusal an error instead "
             "of a kill. Containers: allow the call in the seccomp profile, "
             '`{"names": ["memfd_secret"], "action": "SCMP_ACT_ALLOW"}`.'

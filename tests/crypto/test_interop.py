@@ -298,3 +298,16 @@ def test_a_key_ring_rotates() -> None:
     for cut in range(len(token)):
         with pytest.raises(InvalidTag):
             ring.decrypt(token[:cut], b"row 7")
+
+
+def test_short_rsa_keys_are_refused() -> None:
+    """1024 bits are broken."""
+    short = rsa.generate_private_key(65537, 1024)
+    with pytest.raises(InvalidKey, match="2048 to 8192"):
+        load_pem(Secret.from_bytes(_pem(short)))
+
+
+def test_pycas_constructor_refuses() -> None:
+    """It would keep the key in ordinary memory."""
+    with pytest.raises(TypeError, match="as a Secret"):
+        Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -57,6 +57,14 @@ class PrivateKey:
             "ordinary memory"
         )
 
+    @classmethod
+    def from_private_bytes(cls, data: object) -> NoReturn:  # noqa: ARG003 - as pyca
+        """Refuse: pyca's own constructor keeps the key in ordinary memory."""
+        raise TypeError(
+            "a key's bytes come as a Secret: from_seed(Secret), or load_pem, "
+            "load_der and load_file"
+        )
+
     def private_numbers(self) -> NoReturn:
         """Refuse: the numbers would lie in ordinary memory."""
         raise TypeError("a private key does not leave secret memory")

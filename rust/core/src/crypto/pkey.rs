@@ -27,6 +27,10 @@ const MOST_ENCODED: usize = 64 << 10;
 /// Bytes of the longest private key (PKCS#8, RSA-8192), with room to spare.
 const MOST_PRIVATE: usize = 5400;
 
+/// Bits of an RSA modulus: smaller ones are broken, larger ones slow without need.
+const LEAST_BITS: usize = 2048;
+const MOST_BITS: usize = 8192;
+
 /// Kinds of key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -163,6 +167,9 @@ impl PrivateKey {
         let object = Object::new(key);
         let unreadable = Error::Key("the private key cannot be read");
         let kind = code.and_then(Kind::of_code).ok_or(unreadable)?;
+        if kind == Kind::Rsa && !(LEAST_BITS..=MOST_BITS).contains(&bits) {
+            return Err(Error::Key("RSA keys have 2048 to 8192 bits"));
+        }
         public.truncate(public_len);
         let pkcs8 = pkcs8.finish_at(private_len.filter(|_| public_len > 0).ok_or(unreadable)?)?;
         let kept = Spin::new(Kept { object, users: 0 });
