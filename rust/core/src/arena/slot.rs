@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Bytes of the generation before the payload of an inherited secret.
 pub(super) const GENERATION: usize = 8;
 
-/// Where a secret lies. Given back by [`Arena::free`] only.
+/// Where a secret lies. Given back by [`Arena::free`](super::Arena::free) only.
 #[derive(Debug)]
 pub(crate) enum Place {
     /// A slot of a page, or a run of pages (slot 0).
