@@ -19,7 +19,7 @@ def x25519(
     """
     Return the 32-byte shared secret of X25519.
 
-    It is not uniformly random: derive keys from it with `hkdf`.
+    It is not uniformly random: derive keys from it with ``hkdf``.
 
     Args:
         private: The 32-byte private key.

@@ -1,9 +1,9 @@
 """
 Derivation of keys from a Secret.
 
-`hkdf` is for key material, `argon2id`, `scrypt` and `pbkdf2` are for
+``hkdf`` is for key material, ``argon2id``, ``scrypt`` and ``pbkdf2`` are for
 passwords.  Password and result stay in secret memory.  The work memory of
-`argon2id` and `scrypt`, 16 MiB and more, is ordinary memory by design: no
+``argon2id`` and ``scrypt``, 16 MiB and more, is ordinary memory by design: no
 limit on locked memory leaves room for it.  It is a mapping of its own, absent
 from core files and forked children, locked where that leaves room for
 Secrets, and wiped at the end; while the function runs, whoever can read the
@@ -148,7 +148,7 @@ def pbkdf2(
     """
     Derive a key from a password by PBKDF2 with HMAC (RFC 8018).
 
-    For files and protocols that ask for it; `argon2id` costs an attacker
+    For files and protocols that ask for it; ``argon2id`` costs an attacker
     more.
 
     Args:
