@@ -5,7 +5,7 @@
 //! is handed out again, so a child never sees a later secret.
 
 use super::Arena;
-use super::growth::{FIRST_PAGES, bodies};
+use super::growth::bodies;
 use core::ptr;
 use core::sync::atomic::{Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
@@ -20,8 +20,6 @@ impl Arena {
         let state = unsafe { self.state.held() };
         for area in state.areas.iter().filter(|a| a.live.load(Acquire) > 0) {
             area.pass_on();
-            // A process that forks often must not freeze large areas for few secrets.
-            state.next_pages = FIRST_PAGES;
         }
         for body in &state.own {
             // SAFETY: a body is listed exactly as long as it is alive.
@@ -64,7 +62,6 @@ impl Arena {
         state.areas.clear();
         state.own.clear();
         state.partial.iter_mut().for_each(Vec::clear);
-        state.next_pages = FIRST_PAGES;
         for hint in self.hints.iter().flatten() {
             hint.store(ptr::null_mut(), Release);
         }

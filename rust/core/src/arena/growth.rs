@@ -12,7 +12,7 @@ use core::sync::atomic::{
 };
 
 /// Pages of the first area.
-pub(super) const FIRST_PAGES: usize = 4;
+const FIRST_PAGES: usize = 4;
 /// Below this many mapped bytes, threads share pages.
 const SMALL: usize = 256 << 10;
 
@@ -26,7 +26,6 @@ pub(super) struct State {
     pub(super) partial: [Vec<&'static Page>; CLASSES.len()],
     /// Mappings of their own, to be passed on at fork.
     pub(super) own: Vec<*mut Body>,
-    pub(super) next_pages: usize,
 }
 
 // SAFETY: the pointers are to bodies that live until their owner removes them here first.
@@ -39,7 +38,6 @@ impl State {
             spare: Vec::new(),
             partial: [const { Vec::new() }; CLASSES.len()],
             own: Vec::new(),
-            next_pages: FIRST_PAGES,
         }
     }
 
@@ -140,7 +138,13 @@ impl Arena {
 
     /// Takes a new area of at least `pages` pages, smaller than planned if the limit says so.
     fn grow(&self, state: &mut State, pages: usize) -> Result<()> {
-        let mut want = state.next_pages.max(pages);
+        // As much again as there is: areas double, and start small again after a trim. What is
+        // frozen does not count: a process that forks often must not freeze large areas for few
+        // secrets.
+        let usable = state.areas.iter().filter(|a| !a.is_frozen()).map(|a| a.pages.len());
+        let planned = usable.sum::<usize>().clamp(FIRST_PAGES, self.most_pages());
+        // Few sizes, so that records are used again.
+        let mut want = planned.next_power_of_two().max(pages);
         let body = loop {
             match Body::create(self.config, want) {
                 Err(Error::Limit { .. }) if want > pages => want = (want / 2).max(pages),
@@ -156,7 +160,6 @@ impl Arena {
         area.body.store(Box::into_raw(body), Release);
         state.areas.push(area);
         self.idle.fetch_add(1, AcqRel);
-        state.next_pages = (want * 2).clamp(FIRST_PAGES, self.most_pages());
         Ok(())
     }
 
