@@ -15,7 +15,16 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.choices import BASE, STRANGER
-from conformance.syscalls import MAP_FIXED, MAP_SHARED, PAGE, PROT_RW
+from conformance.syscalls import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    PAGE,
+    PROT_NONE,
+    PROT_RW,
+)
+from conformance.world import Target
 from secretmem.model import Config
 
 
@@ -32,19 +41,24 @@ class Profile(NamedTuple):
         per_user: RLIMIT_MEMLOCK is charged per user at first touch (the fix
             of CVE-2026-93243), not per process at mmap.
         mremap_fixed: an inherited mapping is refused to grow.
+        mem_forces: /proc/PID/mem ignores a mapping's rights.
 
     """
 
     release: tuple[int, int]
     per_user: bool
-    mremap_fixed: bool
+    mremap_fixed: bool = False
+    mem_forces: bool = True
 
     @property
     def traits(self) -> tuple[str, ...]:
         """The traits' names, the basic one first."""
         basic = "per-user-accounting" if self.per_user else "old-accounting"
-        more = ("mremap-bypass-fixed",) if self.mremap_fixed else ()
-        return (basic, *more)
+        more = {
+            "mremap-bypass-fixed": self.mremap_fixed,
+            "proc-mem-not-forced": not self.mem_forces,
+        }
+        return (basic, *(name for name, has in more.items() if has))
 
     @property
     def name(self) -> str:
@@ -59,6 +73,7 @@ class Profile(NamedTuple):
             cmdline="secretmem.enable=1",
             accounting="user" if self.per_user else "process",
             mremap_fixed=self.mremap_fixed,
+            mem_forces=self.mem_forces,
         )
 
 
@@ -71,7 +86,9 @@ def release() -> tuple[int, int]:
 
 def observe(world: LiveWorld) -> Profile:
     """Find the profile of the running kernel by trying."""
-    return Profile(release(), _per_user(world), _mremap_fixed(world))
+    return Profile(
+        release(), _per_user(world), _mremap_fixed(world), _mem_forces(world)
+    )
 
 
 def unprivileged() -> int:
@@ -97,3 +114,12 @@ def _mremap_fixed(world: LiveWorld) -> bool:
     child = world.fork(process).what
     grown = world.do(child, "mremap", BASE, PAGE, 2 * PAGE)
     return grown.kind == "errno"
+
+
+def _mem_forces(world: LiveWorld) -> bool:
+    """Write to a page of its own that the process may not touch."""
+    process = world.spawn(unprivileged(), 0)
+    flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+    world.do(process, "mmap", PAGE, PROT_NONE, flags, -1, 0, BASE)
+    written = world.do(process, "mem_write", Target(process), BASE, b"x")
+    return written.kind == "value"

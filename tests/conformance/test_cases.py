@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 PROFILES = (
-    Profile((6, 18), per_user=False, mremap_fixed=False),
-    Profile((6, 18), per_user=True, mremap_fixed=False),
+    Profile((6, 18), per_user=False),
+    Profile((6, 18), per_user=True),
     Profile((6, 18), per_user=False, mremap_fixed=True),
+    Profile((7, 3), per_user=True, mem_forces=False),
 )
 
 

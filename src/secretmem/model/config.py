@@ -62,6 +62,8 @@ class Config:
         blocks_hibernation: an open secretmem file keeps the machine from
             hibernating (since v13).
         refuses_exec: no executable mappings (since v19).
+        mem_forces: /proc/PID/mem ignores a mapping's rights, for everybody
+            and not for a debugger only (proc_mem.force_override=).
         default_on: the switch's default; None takes the version's.
         image_pages: pages of the kernel's own image that it freed after
             boot, and that its second mapping of the image still shows
@@ -89,6 +91,7 @@ class Config:
     pool_size: int = 0
     blocks_hibernation: bool = True
     refuses_exec: bool = True
+    mem_forces: bool = True
     default_on: bool | None = None
     image_pages: int = 0
     hibernation: bool = True

@@ -52,30 +52,32 @@ class RemoteCalls(PinCalls):
     @syscall
     def mem_read(self, pid: int, addr: int, count: int) -> bytes:
         """
-        Read through /proc/PID/mem, which ignores a mapping's rights.
+        Read through /proc/PID/mem, which may ignore a mapping's rights.
 
         Raises:
             OSError: ENOENT, EACCES (at open), EIO (secret memory).
 
         """
         victim = self._proc_mem(pid)
+        force = self.kernel.config.mem_forces
         try:
-            return _remote_read(victim, addr, count, force=True)
+            return _remote_read(victim, addr, count, force=force)
         except OSError:
             raise refusal(errno.EIO, "pread64") from None
 
     @syscall
     def mem_write(self, pid: int, addr: int, data: bytes) -> int:
         """
-        Write through /proc/PID/mem, which ignores a mapping's rights.
+        Write through /proc/PID/mem, which may ignore a mapping's rights.
 
         Raises:
             OSError: ENOENT, EACCES (at open), EIO (secret memory).
 
         """
         victim = self._proc_mem(pid)
+        force = self.kernel.config.mem_forces
         try:
-            return _remote_write(victim, addr, data, force=True)
+            return _remote_write(victim, addr, data, force=force)
         except OSError:
             raise refusal(errno.EIO, "pwrite64") from None
 
