@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from leak.needle import Needle
 
 
+_STOPS = 1000
+"""
+Stops for each sample inside, before it gives up.
+
+Some operations are inside for one part in 25 of their time; a loaded machine
+makes it less. Whoever asked compares `Samples.inside` with what was wanted.
+"""
+
+
 @dataclass
 class Samples:
     """What was seen."""
@@ -59,7 +68,7 @@ def take(
     memory = Memory(pid)
     stack = next(m for m in mappings(pid) if m.name == "[stack]")
     try:
-        while samples.inside < wanted and samples.stops < 100 * wanted:
+        while samples.inside < wanted and samples.stops < _STOPS * wanted:
             time.sleep(random.uniform(0, 0.001))  # noqa: S311 - moments
             with stopped(pid) as threads:
                 pointer = threads[0].stack_pointer()

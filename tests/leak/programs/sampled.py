@@ -24,6 +24,9 @@ _TIMES = 1000
 # 7,200 bytes, 9,600 in base64, 14,400 as digits: the results need no mapping
 # of their own, whose making would take most of the time.
 _DECODED_TIMES = 300
+# 64,800 bytes: a quick operation, which must be long to be met. More would
+# let the interpreter go, and a line must fit into a pipe.
+_LONG_TIMES = 2700
 
 
 def _sampled(stage: Stage, action: Callable[[], object]) -> None:
@@ -92,13 +95,13 @@ def sample_hex(stage: Stage) -> None:
     _sampled(stage, lambda: stage.Secret.from_hex(text).close())
 
 
-@program(payloads=("{plain}32bytes!", "{plain}" * 300), repeated=True)
+@program(payloads=("{plain}32bytes!", "{plain}" * _LONG_TIMES), repeated=True)
 def sample_key_ring(stage: Stage) -> None:
     """Encrypt with a key in secret memory."""
     import secretmem
 
     ring = secretmem.KeyRing([stage.secret("{plain}32bytes!")])
-    message = stage.secret("{plain}" * 300)
+    message = stage.secret("{plain}" * _LONG_TIMES)
     _sampled(stage, lambda: ring.encrypt(message))
 
 
@@ -124,7 +127,7 @@ def sample_slice(stage: Stage) -> None:
     _sampled(stage, cut)
 
 
-@program(times=330)
+@program(times=_LONG_TIMES)
 def sample_line(stage: Stage) -> None:
     """Read lines, as from a terminal: the newline is looked for."""
     secret = stage.secret()
