@@ -42,4 +42,5 @@ def guests() -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Add this folder's needs to the others."""
     needs.PROBES[MARKER] = guests
+    needs.MARKERS[MARKER] = MEANING
     config.addinivalue_line("markers", f"{MARKER}: {MEANING}")

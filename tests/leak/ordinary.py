@@ -10,6 +10,7 @@ every program that runs with it, or the scanner is blind.
 from __future__ import annotations
 
 import base64
+import json
 import os
 from contextlib import contextmanager
 
@@ -158,6 +159,13 @@ class Ordinary:
         with memoryview(buffer) as view:
             yield view
         self._value = bytes(buffer)
+
+    def json_field(self, *path: Any) -> Self:
+        """Return one string of a document."""
+        found = json.loads(self._bytes())
+        for step in path:
+            found = found[step]
+        return type(self)(found.encode())
 
     def write_to(self, target: Any) -> None:
         """Write all of it."""

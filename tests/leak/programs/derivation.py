@@ -110,6 +110,7 @@ def derive_with_memory(stage: Stage) -> None:
     "X25519PrivateKey.seed",
     "X25519PrivateKey.close",
     "X25519PrivateKey.closed",
+    "X25519PrivateKey.from_private_bytes",
     "X25519PrivateKey.private_bytes",
     "X25519PrivateKey.private_bytes_raw",
     "X25519PrivateKey.private_numbers",
@@ -138,6 +139,7 @@ def agree_x25519(stage: Stage) -> None:
     stage.check(b"raw")
     kept: list[Exception] = []
     for action in (
+        lambda: key.from_private_bytes(b"as bytes"),
         lambda: key.private_bytes(None, None, None),
         key.private_bytes_raw,
         key.private_numbers,
@@ -146,7 +148,7 @@ def agree_x25519(stage: Stage) -> None:
             action()
         except TypeError as error:
             kept.append(error)
-    assert len(kept) == 3
+    assert len(kept) == 4
     under_signals(stage, lambda: key.exchange(peer).close(), 4)
     for each in (key, new):
         each.close()

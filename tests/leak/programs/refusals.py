@@ -155,6 +155,7 @@ def wrong_tokens(stage: Stage) -> None:
 
 
 @program(
+    "Ed25519PrivateKey.from_private_bytes",
     "Ed25519PrivateKey.private_bytes",
     "Ed25519PrivateKey.private_bytes_raw",
     "Ed25519PrivateKey.private_numbers",
@@ -172,6 +173,7 @@ def refused_ed25519(stage: Stage) -> None:
     key: Any = keys.load_pem(stage.secret("{pem}"))
     kept = _refused(
         TypeError,
+        lambda: key.from_private_bytes(b"as bytes"),
         lambda: key.private_bytes(None, None, None),
         key.private_bytes_raw,
         key.private_numbers,
@@ -185,6 +187,7 @@ def refused_ed25519(stage: Stage) -> None:
 
 
 @program(
+    "EllipticCurvePrivateKey.from_private_bytes",
     "EllipticCurvePrivateKey.private_bytes",
     "EllipticCurvePrivateKey.private_numbers",
     payloads=("{pem}",),
@@ -202,6 +205,7 @@ def refused_curve(stage: Stage) -> None:
     key: Any = keys.load_pem(stage.secret("{pem}"))
     kept = _refused(
         TypeError,
+        lambda: key.from_private_bytes(b"as bytes"),
         lambda: key.private_bytes(None, None, None),
         key.private_numbers,
     )
@@ -215,6 +219,7 @@ def refused_curve(stage: Stage) -> None:
 
 
 @program(
+    "RSAPrivateKey.from_private_bytes",
     "RSAPrivateKey.private_bytes",
     "RSAPrivateKey.private_numbers",
     payloads=("{pem}", "{sealed}"),
@@ -235,6 +240,7 @@ def refused_rsa(stage: Stage) -> None:
     other = padding.OAEP(padding.MGF1(SHA256()), SHA1(), None)  # noqa: S303 - the wrong one
     kept = _refused(
         TypeError,
+        lambda: key.from_private_bytes(b"as bytes"),
         lambda: key.private_bytes(None, None, None),
         key.private_numbers,
     )

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# JSON; braces are doubled since payloads are formats.
+_DOCUMENT = '{{"keys": [5, {{"value": "{plain}"}}]}}'
+
 
 @program("Secret.__eq__", "Secret.__ne__", payloads=("{plain}",) * 2)
 def equals(stage: Stage) -> None:
@@ -298,6 +301,27 @@ def refusals(stage: Stage) -> None:
     ]
     stage.check(b"refused")
     del kept
+
+
+@program("Secret.json_field", payloads=(_DOCUMENT,))
+def json_field(stage: Stage) -> None:
+    """Take a field of a document, and ask for some that are not there."""
+    document = stage.secret(_DOCUMENT)
+    field = document.json_field("keys", 1, "value")
+    assert len(field) == 24
+    stage.check(b"taken")
+    stage.repeat(lambda: document.json_field("keys", 1, "value").close())
+    kept = []
+    for path in (("values",), ("keys", 7), ("keys", 1), ("keys", 0)):
+        try:
+            document.json_field(*path)
+        except (ValueError, LookupError, AttributeError) as error:
+            kept.append(error)
+    assert len(kept) == 4
+    stage.check(b"refused")
+    field.close()
+    document.close()
+    stage.ended()
 
 
 @program("hazmat.export_bytes", "secretmem.hazmat")
