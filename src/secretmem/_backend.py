@@ -6,6 +6,9 @@ The choice is made once, when the first class that builds on it is defined.
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 from secretmem.exceptions import ConfigurationError
 
 
@@ -43,10 +46,32 @@ def load() -> Any:  # noqa: ANN401 - as above
 
 
 def _native_or_missing() -> Any:  # noqa: ANN401 - as above
+    # From 3.12 on the interpreter refuses by itself; 3.11 would share the
+    # types of the main interpreter.
+    if sys.version_info < (3, 12):
+        _refuse_subinterpreter(None)
     try:
         from secretmem import _native
-    except ImportError:
+    except ImportError as error:
+        _refuse_subinterpreter(error)
         from secretmem import _missing
 
         return _missing
     return _native
+
+
+def _refuse_subinterpreter(cause: ImportError | None) -> None:
+    """Raise ImportError unless this is the process's main interpreter."""
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters = importlib.import_module(name)
+        except ImportError:
+            continue
+        if interpreters.get_current() != interpreters.get_main():
+            raise ImportError(
+                "secretmem keeps one set of secrets per process and is not "
+                "available in a subinterpreter; use it in the main "
+                "interpreter, or in a process of its own",
+                name="secretmem._native",
+            ) from cause
+        return
