@@ -1,8 +1,9 @@
 """
 Boot Debian kernels and check the whole table: ``python3 -m lab``.
 
-Exit status: 0 every row is as expected; 1 a row differs or its control
-failed; 2 usage; 69 a kernel or a tool that is needed is not there.
+Exit status: 0 every row is as expected; 1 a row differs, its control failed,
+or it had nothing to look at; 2 usage; 69 a kernel or a tool that is needed is
+not there.
 """
 
 from __future__ import annotations
@@ -125,8 +126,7 @@ def main(argv: Sequence[str]) -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return UNAVAILABLE
-    wrong = sum(not row.fine for row in run.rows)
-    print(f"{len(run.rows)} rows, {wrong} differ, {len(run.missing)} not run")
+    print(table.summary(run.rows), f"{len(run.missing)} not run.")
     return run.status()
 
 

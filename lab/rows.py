@@ -6,6 +6,13 @@ from typing import NamedTuple
 
 
 NO_ANSWER = "no answer"
+# Observed by a row whose guest held nothing to look at.
+NOTHING = "nothing to see"
+
+EXPECTED = "as expected"
+DIFFERS = "DIFFERS"
+FAILED = "CONTROL FAILED"
+EMPTY = "NOTHING TO SEE"
 
 
 class Row(NamedTuple):
@@ -27,10 +34,15 @@ class Row(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Return "as expected", "DIFFERS" or "CONTROL FAILED"."""
+        """
+        Return one of four words; only "as expected" is a good one.
+
+        A row without a working control says nothing of the kernel, neither
+        that it is as expected nor that it differs.
+        """
         if not self.control_ok:
-            return "CONTROL FAILED"
-        return "as expected" if self.fine else "DIFFERS"
+            return EMPTY if self.observed == NOTHING else FAILED
+        return EXPECTED if self.fine else DIFFERS
 
     @property
     def fine(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import itertools
 import json
@@ -9,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from lab.guest import qemu
+from lab.rows import DIFFERS, EMPTY, FAILED
 
 
 if TYPE_CHECKING:
@@ -45,6 +47,19 @@ def line(row: Row) -> str:
         + ("" if row.observed == row.expected else f", not {row.expected}")
         + f" [control: {row.control}]"
     )
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Count the rows that differ, and apart those that show nothing."""
+    verdicts = collections.Counter(row.verdict for row in rows)
+    told = (
+        f"Of {len(rows)} rows {verdicts[DIFFERS]} differ from what is expected"
+    )
+    if verdicts[FAILED]:
+        told += f", in {verdicts[FAILED]} the control failed"
+    if verdicts[EMPTY]:
+        told += f", in {verdicts[EMPTY]} there was nothing to see"
+    return f"{told}."
 
 
 def emulator() -> str:
@@ -104,11 +119,10 @@ def _section(title: str, rows: Iterable[Row]) -> list[str]:
 def markdown(rows: Sequence[Row], missing: Sequence[str]) -> str:
     """Return the table as Markdown, one section for each row of the system."""
     kernels = sorted({row.kernel for row in rows})
-    wrong = sum(not row.fine for row in rows)
     lines = [
         (
-            f"Run on {_today()} with {emulator()}, software emulation. Of "
-            f"{len(rows)} rows {wrong} differ from what is expected."
+            f"Run on {_today()} with {emulator()}, software emulation. "
+            f"{summary(rows)}"
         ),
         "",
         f"Kernels: {', '.join(kernels)}.",

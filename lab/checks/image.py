@@ -13,10 +13,11 @@ another path, as "unused decrypted memory".
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from lab.bench import SWITCH_ON, boot
-from lab.rows import Answers, Row
+from lab.rows import NOTHING, Answers, Row
 
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from lab.kernels import Kernel
 
 
-# All memory of a small guest but 7 MB, so that many pages land there.
-MEMORY = "256M"
+# All memory of a small guest but 7 MB, so that many pages land there.  Where
+# the kernel lies is random: it may be where this guest's memory is used up
+# by other things, so the next attempt has another size.
+MEMORY = ("256M", "224M", "320M")
 JOB = """
 echo "[fresh]"; probe -l -1 image 64
 echo "[full]"
@@ -34,40 +37,50 @@ pages=$(awk '/MemFree/{print int(($2 - 7168) / 4)}' /proc/meminfo)
 probe -l -1 image $pages
 echo "meltdown=$(cat /sys/devices/system/cpu/vulnerabilities/meltdown)"
 """
-# Where the kernel lies is random, and so is how many pages land there.  More
-# than the 2 MB that remain mapped are needed to see a difference.
+# More than the 2 MB that remain mapped are needed to see a difference.
 LEAST = 700
-ATTEMPTS = 5
+ATTEMPTS = 9
 
 
 def _boot(kernel: Kernel, words: str) -> Answers:
     if not kernel.on_by_default:
         words = f"{words} {SWITCH_ON}".strip()
-    for _ in range(ATTEMPTS):
-        outcome = boot(kernel, JOB, append=words, memory=MEMORY, seconds=120)
-        answers = Answers(outcome.text)
-        if answers.number("full", "inside") >= LEAST:
+    best = Answers("")
+    for _, memory in zip(
+        range(ATTEMPTS), itertools.cycle(MEMORY), strict=False
+    ):
+        outcome = boot(kernel, JOB, append=words, memory=memory, seconds=120)
+        best = max(best, Answers(outcome.text), key=_landed)
+        if _landed(best) >= LEAST:
             break
-    return answers
+    return best
+
+
+def _landed(answers: Answers) -> int:
+    """Return how many secret pages lay on frames of the kernel's image."""
+    return answers.number("full", "inside")
 
 
 def check(kernel: Kernel) -> Iterator[Row]:
     """Read such pages through the image's mapping, without and with PTI."""
     for words in ("pti=off", "pti=on"):
         answers = _boot(kernel, words)
-        inside = answers.number("full", "inside")
+        inside = _landed(answers)
         image = answers.number("full", "image")
         direct = answers.number("full", "direct")
         if words == "pti=off":
             expected, met = "all readable there", image == inside
         else:
             expected, met = "fewer readable there", image < inside
+        observed = expected if met else f"{image} of {inside} readable"
+        if inside <= 0:
+            observed = NOTHING
         yield Row(
             row="S5, exception",
             what=f"secret pages on frames of the kernel's image, {words}",
             kernel=kernel.release,
             expected=expected,
-            observed=expected if met else f"{image} of {inside} readable",
+            observed=observed,
             control=f"through the direct map: {direct} of {inside}",
             control_ok=inside >= LEAST and direct == 0,
             evidence=(

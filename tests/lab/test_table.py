@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ import pytest
 from lab import __main__ as command
 from lab import kernels, plan, table
 from lab.apt import LabError
-from lab.checks import history
-from lab.rows import Answers, Row
+from lab.checks import history, image
+from lab.guest import Outcome
+from lab.rows import NOTHING, Answers, Row
 
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def _row(observed: str = "zeros", *, control: bool = True) -> Row:
         (_row("marker"), "DIFFERS"),
         (_row(control=False), "CONTROL FAILED"),
         (_row("no answer", control=False), "CONTROL FAILED"),
+        (_row("nothing to see", control=False), "NOTHING TO SEE"),
     ],
 )
 def test_verdict(row: Row, verdict: str) -> None:
@@ -69,16 +72,18 @@ def test_page_keeps_its_prose(
     monkeypatch.setattr(table, "emulator", lambda: "emulator 1")
     page = tmp_path / "lab.md"
     page.write_text(f"before\n{table.BEGIN}old{table.END}\nafter\n", "utf-8")
-    for rows in ([_row()], [_row("marker")]):
+    blind = _row(NOTHING, control=False)
+    for rows in ([_row()], [_row("marker"), blind]):
         table.record(rows, ["x on 5.10: gone"], page)
     text = page.read_text("utf-8")
 
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
-    assert text.count("kcore \\| page") == 1
+    assert text.count("kcore \\| page") == 2
     assert "**marker**" in text
-    assert "Of 1 rows 1 differ" in text
+    assert "**nothing to see**" in text
+    assert "Of 2 rows 1 differ from what is expected, in 1 there" in text
     assert "Not run: x on 5.10: gone." in text
 
 
@@ -184,6 +189,35 @@ def test_one_kind_of_accounting_is_not_the_whole_table(
     assert command.main([]) == 69
     text = "no kernel on offer charges locked memory per process"
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "inside, verdicts",
+    [
+        ((0,), ["NOTHING TO SEE", "NOTHING TO SEE"]),
+        ((0, 20), ["CONTROL FAILED", "NOTHING TO SEE"]),
+        ((0, 900, 900), ["as expected", "DIFFERS"]),
+    ],
+)
+def test_image_looks_again_when_no_page_landed(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    inside: tuple[int, ...],
+    verdicts: list[str],
+) -> None:
+    """Frames that no page lies on show neither a rule nor its breach."""
+    landed = itertools.chain(inside, itertools.repeat(0))
+
+    def boot(*_: object, **__: object) -> Outcome:
+        number = next(landed)
+        text = f"[full]\ninside={number}\nimage={number}\ndirect=0\n"
+        return Outcome(text, 0, "", 1.0)
+
+    monkeypatch.setattr(image, "boot", boot)
+    kernel = kernels.Kernel("6.12-cloud", tmp_path, tmp_path, None)
+    rows = list(image.check(kernel))
+
+    assert [row.verdict for row in rows] == verdicts
 
 
 def test_nothing_run_is_not_success(one_step: list[Row]) -> None:
