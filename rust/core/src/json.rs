@@ -217,7 +217,7 @@ impl Visitor<'_> for Is<'_> {
 mod tests {
     use super::*;
     use crate::domain::depth;
-    use crate::domain::stacks::STACK;
+    use crate::domain::stacks::Class;
 
     /// Bytes of the stack that a signal on top may need.
     const SIGNAL: usize = 8 << 10;
@@ -234,7 +234,7 @@ mod tests {
             let found = text.json_field(&path, Options::default()).expect("field");
             assert_eq!(found.matches("\u{2603} x".as_bytes()), Ok(true));
         });
-        assert!(deepest > 0 && deepest + SIGNAL <= STACK, "{deepest} bytes");
+        assert!(deepest > 0 && deepest + SIGNAL <= Class::Small.size(), "{deepest} bytes");
         // Shown by `cargo test -- --nocapture`.
         #[allow(clippy::print_stderr, reason = "a figure for whoever asks for it")]
         {

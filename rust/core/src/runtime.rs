@@ -6,7 +6,7 @@
 
 use crate::arena::{Arena, ArenaStats, Config, Hooks};
 use crate::domain::heap::Heap;
-use crate::domain::stacks::{STACK, Stacks};
+use crate::domain::stacks::Stacks;
 use crate::error::{Error, Result, Unavailable};
 use crate::gate::{self, GateKind};
 use crate::kernel::linux::{self, Ask, Probe};
@@ -149,10 +149,13 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
 
 const HOOKS: Hooks = Hooks { before_growth: keep_budget, make_room };
 
-/// When memory is short: gives back idle areas, and the windows at rest but for the one that is
-/// kept in reserve. True if there was anything.
+/// When memory is short: gives back idle areas, and the windows and small stacks at rest but for
+/// the one that is kept in reserve, and all larger stacks. True if there was anything.
 fn make_room() -> bool {
-    get().is_ok_and(|r| r.private.trim() + r.inherit.trim() + r.windows.trim(true) > 0)
+    get().is_ok_and(|r| {
+        let areas = r.private.trim() + r.inherit.trim();
+        areas + r.stacks.trim() + r.windows.trim(true) > 0
+    })
 }
 
 /// Before an arena takes its second area: one stack and one window exist, so that secrets that
@@ -306,7 +309,7 @@ impl Runtime {
     /// What the runtime holds.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (stacks, stacks_in_use) = self.stacks.stats();
+        let (stacks, stacks_in_use, stack_bytes) = self.stacks.stats();
         let (heap_blocks, heap_bytes) = self.heap.stats();
         Stats {
             backend: self.settings.backend,
@@ -315,7 +318,7 @@ impl Runtime {
             inherit: self.inherit.stats(),
             stacks,
             stacks_in_use,
-            stack_bytes: stacks * STACK,
+            stack_bytes,
             heap_blocks,
             heap_bytes,
             windows: self.windows.stats(),
@@ -323,10 +326,11 @@ impl Runtime {
         }
     }
 
-    /// Gives idle areas and windows back to the kernel. Returns bytes.
+    /// Gives idle areas, stacks and windows back to the kernel. Returns bytes.
     #[must_use]
     pub fn trim(&self) -> usize {
-        self.private.trim() + self.inherit.trim() + self.windows.trim(false)
+        let areas = self.private.trim() + self.inherit.trim();
+        areas + self.stacks.trim() + self.windows.trim(false)
     }
 }
 

@@ -6,7 +6,7 @@ use super::pkey::{Kind, PrivateKey, Source};
 use super::tests::{HEAP, secret, unhex};
 use super::x25519;
 use crate::domain::depth;
-use crate::domain::stacks::STACK;
+use crate::domain::stacks::Class;
 use crate::error::Error;
 use crate::runtime;
 use crate::secret::{Options, Secret};
@@ -30,7 +30,7 @@ fn leaves_room(what: &str, code: impl FnOnce()) {
     {
         eprintln!("{what}: {deepest} bytes of stack");
     }
-    assert!(deepest > 0 && deepest + SIGNAL <= STACK, "{what}: {deepest} bytes");
+    assert!(deepest > 0 && deepest + SIGNAL <= Class::Small.size(), "{what}: {deepest} bytes");
 }
 
 /// RFC 7748, section 6.1; a public key of small order gives zeros.

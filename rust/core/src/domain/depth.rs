@@ -1,14 +1,13 @@
 //! How deep operations go on their stack, for tests: the stack is painted before they enter, and
 //! what is left of the paint is looked for before the way out wipes it.
 
-use super::stacks::STACK;
 use core::cell::Cell;
 
 const PAINT: u8 = 0xa5;
 
 thread_local! {
     /// The stack that this thread painted last; null while it does not measure.
-    static PAINTED: Cell<*mut u8> = const { Cell::new(core::ptr::null_mut()) };
+    static PAINTED: Cell<(*mut u8, usize)> = const { Cell::new((core::ptr::null_mut(), 0)) };
     static MEASURES: Cell<bool> = const { Cell::new(false) };
     static DEEPEST: Cell<usize> = const { Cell::new(0) };
 }
@@ -22,21 +21,21 @@ pub(crate) fn of(code: impl FnOnce()) -> usize {
     DEEPEST.get()
 }
 
-pub(super) fn paint(low: *mut u8) {
+pub(super) fn paint(low: *mut u8, size: usize) {
     if MEASURES.get() {
-        PAINTED.set(low);
+        PAINTED.set((low, size));
         // SAFETY: a claimed stack that nobody runs on yet.
-        unsafe { low.write_bytes(PAINT, STACK) };
+        unsafe { low.write_bytes(PAINT, size) };
     }
 }
 
 /// On the painted stack, after the operation.
 pub(super) fn measure() {
     if MEASURES.get() {
-        let low = PAINTED.get().cast_const();
+        let (low, size) = PAINTED.get();
         // SAFETY: the stack that this runs on.
         let byte = |i: &usize| unsafe { low.wrapping_add(*i).read_volatile() };
-        let left = (0..STACK).find(|i| byte(i) != PAINT);
-        DEEPEST.set(DEEPEST.get().max(STACK - left.unwrap_or(STACK)));
+        let left = (0..size).find(|i| byte(i) != PAINT);
+        DEEPEST.set(DEEPEST.get().max(size - left.unwrap_or(size)));
     }
 }

@@ -7,8 +7,8 @@
 //! the caller before and closed after.
 //!
 //! Code inside does not print, start threads or touch thread-local or lazy state, allocates only
-//! what was claimed ([`run_with_heap`]; the extension's allocator is [`route::Routed`]), and
-//! returns only a [`Public`] type.
+//! what was claimed ([`run_with`]; the extension's allocator is [`route::Routed`]), and returns
+//! only a [`Public`] type.
 
 #[cfg(test)]
 pub(crate) mod depth;
@@ -25,7 +25,7 @@ use crate::runtime::Runtime;
 use core::cell::Cell;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use stacks::{STACK, Stack};
+use stacks::{Class, Stack};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What may leave the domain: numbers and verdicts, never bytes of a secret.
@@ -46,10 +46,29 @@ impl Public for Option<usize> {}
 
 static CPU: AtomicU64 = AtomicU64::new(0);
 
+/// An entry that is under way, or that never came out.
+#[derive(Debug, Clone, Copy)]
+struct Entered {
+    stack: Stack,
+    /// The signal stack that the thread had.
+    old: AltStack,
+    /// It came out, but the old signal stack could not be put back.
+    lost: bool,
+}
+
 thread_local! {
-    /// The stack that this thread entered with and the signal stack that it had. Left set only
-    /// by an exit that skipped the way out (a jump, the end of a thread): see `repair`.
-    static ENTERED: Cell<Option<(Stack, AltStack)>> = const { Cell::new(None) };
+    /// This thread's entry. Left set only by an exit that skipped the way out (a jump, the end
+    /// of a thread) or could not finish it: see `repair`.
+    static ENTERED: Cell<Option<Entered>> = const { Cell::new(None) };
+}
+
+/// What an operation needs, claimed before it enters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Its stack.
+    pub(crate) stack: Class,
+    /// Bytes of the secret heap; `None` for an operation that does not allocate.
+    pub(crate) heap: Option<usize>,
 }
 
 /// Whether the calling code is inside.
@@ -97,12 +116,12 @@ unsafe extern "C" fn body<F: FnOnce() -> R, R: Public>(job: *mut c_void) {
 /// # Errors
 /// [`Error::Limit`] if no stack can be had, [`Error::Panicked`].
 pub(crate) fn run<R: Public>(runtime: &Runtime, code: impl FnOnce() -> R) -> Result<R> {
-    run_on_stack(runtime, false, code)
+    run_on_stack(runtime, Room { stack: Class::Small, heap: None }, code)
 }
 
-fn run_on_stack<R: Public>(runtime: &Runtime, heap: bool, code: impl FnOnce() -> R) -> Result<R> {
+fn run_on_stack<R: Public>(runtime: &Runtime, room: Room, code: impl FnOnce() -> R) -> Result<R> {
     repair(runtime);
-    let stack = runtime.stacks.claim()?;
+    let stack = runtime.stacks.claim(room.stack)?;
     let old = match set_signal_stack(runtime, stack) {
         Ok(old) => old,
         Err(e) => {
@@ -110,15 +129,15 @@ fn run_on_stack<R: Public>(runtime: &Runtime, heap: bool, code: impl FnOnce() ->
             return Err(e);
         }
     };
-    stack.set_heap(heap);
-    ENTERED.set(Some((stack, old)));
+    stack.set_heap(room.heap.is_some());
+    ENTERED.set(Some(Entered { stack, old, lost: false }));
     let mut job = Job { code: Some(code), result: Err(Error::Panicked) };
     enter(&mut job, stack);
     leave(runtime, stack, old);
     job.result
 }
 
-/// Runs `code` inside with room for `bytes` of heap.
+/// Runs `code` inside on a small stack, with `bytes` of heap.
 ///
 /// # Errors
 /// As [`run`]; [`Error::Limit`] if the heap cannot have that room.
@@ -127,16 +146,31 @@ pub(crate) fn run_with_heap<R: Public>(
     bytes: usize,
     code: impl FnOnce() -> R,
 ) -> Result<R> {
+    run_with(runtime, Room { stack: Class::Small, heap: Some(bytes) }, code)
+}
+
+/// Runs `code` inside with the room that it needs.
+///
+/// # Errors
+/// As [`run_with_heap`].
+pub(crate) fn run_with<R: Public>(
+    runtime: &Runtime,
+    room: Room,
+    code: impl FnOnce() -> R,
+) -> Result<R> {
+    let Some(bytes) = room.heap else {
+        return run_on_stack(runtime, room, code);
+    };
     let _claim = runtime.heap.claim(bytes)?;
     let _open = runtime.heap.open()?;
-    run_on_stack(runtime, true, code)
+    run_on_stack(runtime, room, code)
 }
 
 fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
     let arg = core::ptr::from_mut(job).cast();
     let (low, top) = (stack.low(), stack.top());
     #[cfg(test)]
-    depth::paint(low);
+    depth::paint(low, stack.size());
     // SAFETY: the stack is ours until given back, its top is page aligned, and `body` returns
     // normally: panics are caught in it.
     unsafe { tramp::secretmem_on_stack(body::<F, R>, arg, top, low, CPU.load(Relaxed)) };
@@ -149,7 +183,7 @@ fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
 /// EPERM in a signal handler that runs on the thread's signal stack: it cannot be replaced there,
 /// and a further signal would put all registers on it.
 fn set_signal_stack(runtime: &Runtime, stack: Stack) -> Result<AltStack> {
-    let new = AltStack { base: stack.low(), size: STACK, flags: 0 };
+    let new = AltStack { base: stack.low(), size: stack.size(), flags: 0 };
     // SAFETY: the stack stays mapped for the life of the process.
     unsafe { runtime.kernel.sigaltstack(Some(new)) }
         .map_err(|errno| Error::Call { call: "sigaltstack", errno })
@@ -160,23 +194,29 @@ fn leave(runtime: &Runtime, stack: Stack, old: AltStack) {
     // SAFETY: the program's own signal stack, as it was.
     if unsafe { runtime.kernel.sigaltstack(Some(old)) }.is_ok() {
         runtime.stacks.give_back(stack);
+    } else {
+        // It stays this thread's signal stack, and nobody else may run on it. The thread's next
+        // entry tries again; nobody waits for it meanwhile.
+        runtime.stacks.lose(stack);
+        ENTERED.set(Some(Entered { stack, old, lost: true }));
     }
-    // Else the secret stack stays this thread's signal stack, and nobody else may run on it.
 }
 
 /// If the last entry of this thread never came out by the way out: wipes its stack, restores the
 /// signal stack, closes the thread's key.
 fn repair(runtime: &Runtime) {
-    if let Some((stack, old)) = ENTERED.take() {
-        if inside() {
-            ENTERED.set(Some((stack, old)));
-            return;
-        }
-        // SAFETY: nobody is on the stack: this thread left it and it was never given back.
-        unsafe { crate::asm::wipe(stack.low(), STACK) };
-        crate::gate::repair_thread(runtime.gate);
-        leave(runtime, stack, old);
+    let Some(entered) = ENTERED.get() else { return };
+    if inside() {
+        return;
     }
+    let Entered { stack, old, lost } = entered;
+    if lost {
+        runtime.stacks.found(stack);
+    }
+    // SAFETY: nobody is on the stack: this thread left it and it was never given back.
+    unsafe { crate::asm::wipe(stack.low(), stack.size()) };
+    crate::gate::repair_thread(runtime.gate);
+    leave(runtime, stack, old);
 }
 
 /// In a forked child: whatever this thread had entered is not here.

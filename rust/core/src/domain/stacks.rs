@@ -4,72 +4,181 @@
 //! range check on the stack pointer: no thread-local state, right in signal handlers and after a
 //! jump out. They are not behind the gate: a signal handler starts with default rights, and its
 //! frame goes on the stack in use. At rest they hold zeros.
+//!
+//! An operation names the [`Class`] that it needs. Stacks are made at first use, and those that
+//! rest are given back when memory is short.
 
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, PAGE};
 use crate::mapping::{Backend, Fork, Mapping, Spec};
 use crate::sync::Spin;
 use core::sync::atomic::{
-    AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    AtomicU32, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
     Ordering::Release,
 };
 
-/// Bytes of a stack: enough for decoding and comparing, symmetric ciphers, Ed25519 and P-256
-/// with a signal frame on top. Classes of 64 and 192 KiB come with operations that need them.
-pub(crate) const STACK: usize = 24 << 10;
-/// Stacks at most: one bit each.
-const MOST: usize = 64;
-/// A guard, then a stack.
-const STRIDE: usize = STACK + PAGE;
+/// How deep an operation may go, a signal's frame and handler on top included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// 24 KiB: decoding and comparing, symmetric ciphers, the elliptic curves, RSA.
+    Small,
+    /// 64 KiB: ML-KEM, whole file formats.
+    Middle,
+    /// 192 KiB: ML-DSA.
+    Large,
+}
+
+impl Class {
+    const ALL: [Self; 3] = [Self::Small, Self::Middle, Self::Large];
+
+    /// Bytes of a stack.
+    pub(crate) const fn size(self) -> usize {
+        match self {
+            Self::Small => 24 << 10,
+            Self::Middle => 64 << 10,
+            Self::Large => 192 << 10,
+        }
+    }
+
+    /// Stacks at most. Large ones belong to long operations, of which as many run as there are
+    /// processors; further threads wait.
+    const fn most(self) -> usize {
+        match self {
+            Self::Small => 64,
+            Self::Middle => 32,
+            Self::Large => 16,
+        }
+    }
+
+    /// A guard, then a stack.
+    const fn stride(self) -> usize {
+        self.size() + PAGE
+    }
+
+    /// Where the stacks of the class begin in the reservation.
+    const fn start(self) -> usize {
+        match self {
+            Self::Small => 0,
+            Self::Middle => Self::Small.end(),
+            Self::Large => Self::Middle.end(),
+        }
+    }
+
+    const fn end(self) -> usize {
+        self.start() + self.most() * self.stride()
+    }
+}
+
 /// The reservation of all stacks and the guard behind the last.
-const RESERVATION: usize = MOST * STRIDE + PAGE;
+const RESERVATION: usize = Class::Large.end() + PAGE;
 
 /// Start of the reservation; 0 before the first stack.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
+/// Where the calling code's stack pointer is in the reservation, if it is there.
+#[inline]
+fn offset() -> Option<usize> {
+    let base = BASE.load(Relaxed);
+    let offset = crate::asm::stack_pointer().wrapping_sub(base);
+    (base != 0 && offset < RESERVATION).then_some(offset)
+}
+
 /// Whether the calling code runs on a secret stack.
 #[inline]
 pub(crate) fn inside() -> bool {
-    let base = BASE.load(Relaxed);
-    base != 0 && crate::asm::stack_pointer().wrapping_sub(base) < RESERVATION
+    offset().is_some()
+}
+
+/// A bit of each stack of a class.
+type Bits = [AtomicU64; Class::ALL.len()];
+
+const fn no_bits() -> Bits {
+    [const { AtomicU64::new(0) }; Class::ALL.len()]
+}
+
+fn of(bits: &Bits, class: Class) -> &AtomicU64 {
+    let [small, middle, large] = bits;
+    match class {
+        Class::Small => small,
+        Class::Middle => middle,
+        Class::Large => large,
+    }
 }
 
 /// Bit set: the operation on that stack has the secret heap.
-static WITH_HEAP: AtomicU64 = AtomicU64::new(0);
+static WITH_HEAP: Bits = no_bits();
+
+/// The stack that the calling code runs on.
+#[inline]
+pub(crate) fn current() -> Option<Stack> {
+    let offset = offset()?;
+    let class = Class::ALL.into_iter().find(|class| offset < class.end())?;
+    Some(Stack { class, number: ((offset - class.start()) / class.stride()) as u32 })
+}
 
 /// Whether the calling code runs on a secret stack and has the secret heap.
 #[inline]
 pub(crate) fn inside_with_heap() -> bool {
-    if !inside() {
-        return false;
-    }
-    let offset = crate::asm::stack_pointer().wrapping_sub(BASE.load(Relaxed));
-    WITH_HEAP.load(Relaxed) & (1 << (offset / STRIDE)) != 0
+    current().is_some_and(|stack| of(&WITH_HEAP, stack.class).load(Relaxed) & stack.bit() != 0)
 }
 
-/// A claimed stack, by number. Given back by [`Stacks::give_back`].
+/// A claimed stack. Given back by [`Stacks::give_back`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stack(u32);
+pub(crate) struct Stack {
+    class: Class,
+    number: u32,
+}
 
 impl Stack {
+    const fn bit(self) -> u64 {
+        1 << self.number
+    }
+
     /// Lowest byte.
     pub(crate) fn low(self) -> *mut u8 {
         let base: *mut u8 = core::ptr::with_exposed_provenance_mut(BASE.load(Relaxed));
-        base.wrapping_add(self.0 as usize * STRIDE + PAGE)
+        base.wrapping_add(self.class.start() + self.number as usize * self.class.stride() + PAGE)
+    }
+
+    /// Bytes.
+    pub(crate) fn size(self) -> usize {
+        self.class.size()
     }
 
     /// Says whether allocations of the operation on this stack go to the secret heap.
     pub(crate) fn set_heap(self, with: bool) {
+        let bits = of(&WITH_HEAP, self.class);
         if with {
-            WITH_HEAP.fetch_or(1 << self.0, Relaxed);
+            bits.fetch_or(self.bit(), Relaxed);
         } else {
-            WITH_HEAP.fetch_and(!(1 << self.0), Relaxed);
+            bits.fetch_and(!self.bit(), Relaxed);
         }
     }
 
     /// One past the highest byte.
     pub(crate) fn top(self) -> *mut u8 {
-        self.low().wrapping_add(STACK)
+        self.low().wrapping_add(self.size())
+    }
+}
+
+/// The stacks of one class, by number.
+#[derive(Debug)]
+struct Mapped {
+    stacks: [Vec<Option<Mapping>>; Class::ALL.len()],
+}
+
+impl Mapped {
+    fn of(&mut self, class: Class) -> &mut Vec<Option<Mapping>> {
+        let [small, middle, large] = &mut self.stacks;
+        match class {
+            Class::Small => small,
+            Class::Middle => middle,
+            Class::Large => large,
+        }
+    }
+
+    fn count(&mut self, class: Class) -> usize {
+        self.of(class).iter().flatten().count()
     }
 }
 
@@ -79,8 +188,10 @@ pub(crate) struct Stacks {
     kernel: &'static dyn Kernel,
     backend: Backend,
     /// Bit set: mapped and free.
-    free: AtomicU64,
-    mapped: Spin<Vec<Mapping>>,
+    free: Bits,
+    mapped: Spin<Mapped>,
+    /// Stacks that stay some thread's signal stack for good: see [`Stacks::lose`].
+    lost: [AtomicU32; Class::ALL.len()],
     /// Gives back what only rests elsewhere. False if there was nothing.
     make_room: fn() -> bool,
 }
@@ -91,37 +202,52 @@ impl Stacks {
         backend: Backend,
         make_room: fn() -> bool,
     ) -> Self {
-        let mapped = Spin::new(Vec::new());
-        Self { kernel, backend, free: AtomicU64::new(0), mapped, make_room }
+        let mapped = Spin::new(Mapped { stacks: [const { Vec::new() }; Class::ALL.len()] });
+        let lost = [const { AtomicU32::new(0) }; Class::ALL.len()];
+        Self { kernel, backend, free: no_bits(), mapped, lost, make_room }
     }
 
-    /// Claims a stack. Waits for one when no further one can be had; operations are short and
-    /// never wait for the interpreter while they hold one.
+    /// Claims a stack. Waits for one when no further one can be had; operations never wait for
+    /// the interpreter while they hold one.
     ///
     /// # Errors
     /// [`Error::Limit`] if not even one can be had.
-    pub(crate) fn claim(&self) -> Result<Stack> {
+    pub(crate) fn claim(&self, class: Class) -> Result<Stack> {
         loop {
-            if let Some(stack) = self.claim_free() {
+            if let Some(stack) = self.claim_free(class) {
                 return Ok(stack);
             }
-            if let Err(e) = self.map_one() {
-                if self.mapped.lock().is_empty() {
-                    if (self.make_room)() {
-                        continue;
-                    }
+            if let Err(e) = self.map_one(class) {
+                if self.comes_back(class) {
+                    std::thread::yield_now();
+                } else if !(self.make_room)() {
                     return Err(e);
                 }
-                std::thread::yield_now();
             }
         }
     }
 
-    fn claim_free(&self) -> Option<Stack> {
-        let mut free = self.free.load(Relaxed);
+    /// Whether an operation holds a stack of the class and will give it back.
+    fn comes_back(&self, class: Class) -> bool {
+        let mapped = self.mapped.lock().count(class);
+        mapped > self.lost_of(class).load(Relaxed) as usize
+    }
+
+    fn lost_of(&self, class: Class) -> &AtomicU32 {
+        let [small, middle, large] = &self.lost;
+        match class {
+            Class::Small => small,
+            Class::Middle => middle,
+            Class::Large => large,
+        }
+    }
+
+    fn claim_free(&self, class: Class) -> Option<Stack> {
+        let bits = of(&self.free, class);
+        let mut free = bits.load(Relaxed);
         while free != 0 {
-            match self.free.compare_exchange_weak(free, free & (free - 1), AcqRel, Acquire) {
-                Ok(_) => return Some(Stack(free.trailing_zeros())),
+            match bits.compare_exchange_weak(free, free & (free - 1), AcqRel, Acquire) {
+                Ok(_) => return Some(Stack { class, number: free.trailing_zeros() }),
                 Err(now) => free = now,
             }
         }
@@ -130,40 +256,83 @@ impl Stacks {
 
     /// Gives a stack back that holds zeros again.
     pub(crate) fn give_back(&self, stack: Stack) {
-        self.free.fetch_or(1 << stack.0, Release);
+        of(&self.free, stack.class).fetch_or(stack.bit(), Release);
     }
 
-    fn map_one(&self) -> Result<()> {
+    /// Counts a claimed stack that a thread cannot give back: nobody is to wait for it. `found`
+    /// takes that back.
+    pub(crate) fn lose(&self, stack: Stack) {
+        self.lost_of(stack.class).fetch_add(1, Relaxed);
+    }
+
+    /// See [`Stacks::lose`].
+    pub(crate) fn found(&self, stack: Stack) {
+        self.lost_of(stack.class).fetch_sub(1, Relaxed);
+    }
+
+    fn map_one(&self, class: Class) -> Result<()> {
         let mut mapped = self.mapped.lock();
-        let limit = Error::Limit { need: STACK, what: "stack", errno: 0 };
-        if mapped.len() == MOST {
-            return Err(limit);
+        let need = class.size();
+        let stacks = mapped.of(class);
+        let number = stacks.iter().position(Option::is_none).unwrap_or(stacks.len());
+        if number == class.most() {
+            return Err(Error::Limit { need, what: "stack", errno: 0 });
         }
         if BASE.load(Relaxed) == 0 {
             let base = self.kernel.reserve(RESERVATION);
-            let base = base.map_err(|e| Error::from_call("mmap", e, STACK, "stack"))?;
+            let base = base.map_err(|e| Error::from_call("mmap", e, need, "stack"))?;
             BASE.store(base.expose_provenance(), Relaxed);
         }
-        let stack = Stack(mapped.len() as u32);
+        let stack = Stack { class, number: number as u32 };
         let (kernel, backend) = (self.kernel, self.backend);
         let spec = Spec { kernel, backend, fork: Fork::Private, what: "stack" };
-        // SAFETY: each number has a place of its own in the reservation, which is never unmapped.
-        mapped.push(unsafe { Mapping::create_at(spec, stack.low(), STACK / PAGE) }?);
+        // SAFETY: each number has a place of its own in the reservation, which is never unmapped;
+        // nothing is mapped there now.
+        let mapping = unsafe { Mapping::create_at(spec, stack.low(), need / PAGE) }?;
+        match stacks.get_mut(number) {
+            Some(place) => *place = Some(mapping),
+            None => stacks.push(Some(mapping)),
+        }
         self.give_back(stack);
         Ok(())
     }
 
-    /// Makes sure that one stack exists.
+    /// Gives resting stacks back to the kernel, but for one small one. Returns bytes.
+    pub(crate) fn trim(&self) -> usize {
+        let mut bytes = 0;
+        for class in Class::ALL {
+            let keep = usize::from(class == Class::Small);
+            while self.mapped.lock().count(class) > keep {
+                let Some(stack) = self.claim_free(class) else { break };
+                let mut mapped = self.mapped.lock();
+                // Unmapped under the lock: the place is then free for a new one.
+                if let Some(place) = mapped.of(class).get_mut(stack.number as usize) {
+                    *place = None;
+                    bytes += class.size();
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Makes sure that one small stack exists.
     pub(crate) fn ensure(&self) -> Result<()> {
-        let stack = self.claim()?;
+        let stack = self.claim(Class::Small)?;
         self.give_back(stack);
         Ok(())
     }
 
-    /// Mapped stacks and how many of them are in use.
-    pub(crate) fn stats(&self) -> (usize, usize) {
-        let mapped = self.mapped.lock().len();
-        (mapped, mapped.saturating_sub(self.free.load(Relaxed).count_ones() as usize))
+    /// Mapped stacks, how many of them are in use, and bytes of all.
+    pub(crate) fn stats(&self) -> (usize, usize, usize) {
+        let mut mapped = self.mapped.lock();
+        let (mut stacks, mut free, mut bytes) = (0, 0, 0);
+        for class in Class::ALL {
+            let count = mapped.count(class);
+            stacks += count;
+            bytes += count * class.size();
+            free += of(&self.free, class).load(Relaxed).count_ones() as usize;
+        }
+        (stacks, stacks.saturating_sub(free), bytes)
     }
 
     pub(crate) fn before_fork(&self) {
@@ -182,9 +351,13 @@ impl Stacks {
     /// # Safety
     /// The only thread; the lock is held by [`Stacks::before_fork`] or by nobody who lives.
     pub(crate) unsafe fn after_fork_in_child(&self) {
-        self.free.store(0, Relaxed);
         // SAFETY: the only thread.
-        unsafe { self.mapped.held() }.clear();
+        let mapped = unsafe { self.mapped.held() };
+        for class in Class::ALL {
+            of(&self.free, class).store(0, Relaxed);
+            self.lost_of(class).store(0, Relaxed);
+            mapped.of(class).clear();
+        }
         // SAFETY: the only thread.
         unsafe { self.mapped.release() };
     }

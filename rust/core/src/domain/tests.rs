@@ -1,6 +1,6 @@
 //! The domain on the real kernel: what is left after an operation, and what a signal finds.
 
-use super::stacks::STACK;
+use super::stacks::Class;
 use super::*;
 use crate::runtime;
 use core::sync::atomic::AtomicUsize;
@@ -13,14 +13,27 @@ const MARK: [u8; 16] = *b"stack-mark-01234";
 
 fn stack_bytes(stack: Stack) -> Vec<u8> {
     // SAFETY: stacks are mapped for ever and readable by design.
-    unsafe { core::slice::from_raw_parts(stack.low(), STACK) }.to_vec()
+    unsafe { core::slice::from_raw_parts(stack.low(), stack.size()) }.to_vec()
 }
 
 /// The stack that the next entry will use.
 fn next_stack(runtime: &Runtime) -> Stack {
-    let stack = runtime.stacks.claim().expect("stack");
+    let stack = runtime.stacks.claim(Class::Small).expect("stack");
     runtime.stacks.give_back(stack);
     stack
+}
+
+/// Whether the stack can be claimed again: other tests may hold others.
+fn comes_back(runtime: &Runtime, stack: Stack) -> bool {
+    let mut claimed = Vec::new();
+    while claimed.last() != Some(&stack) && claimed.len() < 64 {
+        claimed.extend(runtime.stacks.claim(Class::Small));
+    }
+    let found = claimed.contains(&stack);
+    for stack in claimed {
+        runtime.stacks.give_back(stack);
+    }
+    found
 }
 
 #[test]
@@ -116,17 +129,80 @@ fn a_signal_inside_is_handled_on_the_secret_stack() {
 fn an_exit_sideways_is_repaired_at_the_next_entry() {
     let _alone = ALONE.lock();
     let runtime = runtime::get().expect("memfd_secret");
-    let stack = runtime.stacks.claim().expect("stack");
+    let stack = runtime.stacks.claim(Class::Small).expect("stack");
     let old = set_signal_stack(runtime, stack).expect("sigaltstack");
     let at = stack.low().wrapping_add(100);
     // SAFETY: the claimed stack, which nobody runs on.
     unsafe { at.copy_from_nonoverlapping(MARK.as_ptr(), MARK.len()) };
-    ENTERED.set(Some((stack, old)));
+    ENTERED.set(Some(Entered { stack, old, lost: false }));
     assert_eq!(run(runtime, || 1usize), Ok(1));
     assert!(ENTERED.get().is_none());
     assert!(stack_bytes(stack).iter().all(|b| *b == 0));
-    let (mapped, used) = runtime.stacks.stats();
-    assert!(mapped > 0 && used == 0);
+    assert!(comes_back(runtime, stack));
+}
+
+#[test]
+#[allow(clippy::large_stack_arrays, reason = "what it is for")]
+fn a_deep_operation_has_a_stack_of_its_class_and_leaves_it_zeroed() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    for class in [Class::Middle, Class::Large] {
+        let stack = runtime.stacks.claim(class).expect("stack");
+        runtime.stacks.give_back(stack);
+        assert_eq!(stack.size(), class.size());
+        let mut at = 0;
+        let room = Room { stack: class, heap: Some(4096) };
+        let deepest = depth::of(|| {
+            let ran = run_with(runtime, room, || {
+                let deep = std::hint::black_box([MARK; 1600]);
+                at = deep.as_ptr().addr();
+                inside_with_heap() && stacks::current() == Some(stack) && deep[1599] == MARK
+            });
+            assert_eq!(ran, Ok(true));
+        });
+        assert!((stack.low().addr()..stack.top().addr()).contains(&at));
+        assert!(deepest > 25_600 && deepest < class.size(), "{deepest} bytes");
+        assert!(stack_bytes(stack).iter().all(|b| *b == 0));
+    }
+}
+
+#[test]
+fn large_stacks_at_rest_are_given_back() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let room = Room { stack: Class::Large, heap: None };
+    assert_eq!(run_with(runtime, room, || 1usize), Ok(1));
+    let freed = runtime.stacks.trim();
+    assert!(freed >= Class::Large.size());
+    // Other tests may have made small ones meanwhile.
+    let (_, _, bytes) = runtime.stacks.stats();
+    assert!((Class::Small.size()..Class::Large.size()).contains(&bytes), "{bytes} bytes");
+    // And they come again.
+    assert_eq!(run_with(runtime, room, || 2usize), Ok(2));
+}
+
+#[test]
+fn a_stack_that_a_thread_cannot_give_back_keeps_nobody_waiting() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let mut lost = Vec::new();
+    let refused = loop {
+        match runtime.stacks.claim(Class::Large) {
+            Ok(stack) => {
+                runtime.stacks.lose(stack);
+                lost.push(stack);
+            }
+            Err(e) => break e,
+        }
+    };
+    assert!(!lost.is_empty());
+    assert!(matches!(refused, Error::Limit { what: "stack", .. }), "{refused:?}");
+    for stack in lost {
+        runtime.stacks.found(stack);
+        runtime.stacks.give_back(stack);
+    }
+    let room = Room { stack: Class::Large, heap: None };
+    assert_eq!(run_with(runtime, room, || 1usize), Ok(1));
 }
 
 #[test]
@@ -142,5 +218,6 @@ fn more_threads_than_stacks_wait_for_one() {
             });
         }
     });
-    assert_eq!(runtime.stacks.stats().1, 0);
+    let stack = next_stack(runtime);
+    assert!(comes_back(runtime, stack));
 }
