@@ -12,6 +12,7 @@ What can go wrong, in one tree.
     ├── ForkError                a private Secret used in a forked child
     └── CryptoError              base of:
         ├── InvalidKey           also ValueError: key, nonce or length
+        ├── KeyLimitError        the key was used as often as is safe
         ├── InvalidTag           also pyca's: nothing more is said
         └── InvalidSignature     also pyca's
     SecretmemWarning             base of the warnings, a UserWarning
@@ -35,6 +36,7 @@ __all__ = (
     "DegradedWarning",
     "ForkError",
     "InvalidKey",
+    "KeyLimitError",
     "LimitError",
     "SecretmemError",
     "SecretmemWarning",
@@ -110,6 +112,10 @@ class CryptoError(SecretmemError):
 
 class InvalidKey(CryptoError, ValueError):  # noqa: N818 - as pyca's InvalidTag
     """A key, nonce or length that the algorithm does not take."""
+
+
+class KeyLimitError(CryptoError):
+    """The key was used as often as its algorithm allows: use a new one."""
 
 
 class SecretmemWarning(UserWarning):

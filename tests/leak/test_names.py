@@ -10,7 +10,7 @@ import pytest
 import secretmem
 from leak import catalogue
 from secretmem import Secret, SecretArea, crypto, fernet, hazmat, keys
-from secretmem.crypto import Hmac, aead
+from secretmem.crypto import Hmac, aead, stream
 from secretmem.fernet import Fernet, MultiFernet
 
 
@@ -64,6 +64,12 @@ def _public() -> set[str]:
         *(f"crypto.{name}" for name in crypto.__all__),
         *(f"keys.{name}" for name in keys.__all__),
         *(f"fernet.{name}" for name in fernet.__all__),
+        *(f"stream.{name}" for name in stream.__all__),
+        *(
+            name
+            for cls in (stream.Encryptor, stream.Decryptor)
+            for name in _own(cls)
+        ),
         *(f"aead.{cls.__name__}" for cls in CIPHERS),
         # The ciphers share their methods.
         *(name for cls in (Hmac, aead.AESGCM) for name in _own(cls)),

@@ -158,6 +158,8 @@ pub(crate) fn aead_seal<'py>(
         });
     }
     let len = with_bytes(data, <[u8]>::len)?;
+    // Before room is made for the ciphertext.
+    aead::check_message(cipher, len).map_err(Failure)?;
     let detach = len >= LONG && data.is_instance_of::<PyBytes>();
     PyBytes::new_with(py, len + TAG_SIZE, |out| {
         let sealed = with_bytes(data, |data| {

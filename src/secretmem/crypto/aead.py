@@ -5,6 +5,20 @@ The classes have the methods of ``cryptography``'s and two more:
 `decrypt_to_secret`, whose plaintext never leaves secret memory, and
 `decrypt_into`, which writes to a buffer of yours.  A nonce must never be used
 twice with one key; ``KeyRing`` and ``fernet`` take care of that for you.
+
+An object counts what it does and raises `KeyLimitError` at the limits of its
+algorithm, which are constants of its class:
+
+- ``MAX_MESSAGES``: so many random 12-byte nonces repeat one with a chance of
+  2**-32 (NIST SP 800-38D, section 8.3).
+- ``MAX_BYTES``: of AES-GCM, blocks enough to tell it from random with a
+  chance of 2**-32 ("Usage Limits on AEAD Algorithms" of the CFRG, section
+  5.1.1: the square of the blocks by 2**129).
+- ``MAX_FAILURES``: messages that did not authenticate, each of which may be
+  a forger's try (RFC 9147, section 4.5.3).
+
+The counts are of one object in one process: two objects with one key, or a
+forked child, count for themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from secretmem import Secret, _policy
-from secretmem.exceptions import InvalidKey
+from secretmem.exceptions import CryptoError, InvalidKey, KeyLimitError
 
 
 if TYPE_CHECKING:
@@ -24,16 +38,45 @@ else:
 
 
 class _Aead:
-    """What the ciphers have in common."""
+    """
+    What the ciphers have in common.
 
-    __slots__ = ("_key",)
+    Args:
+        key: Of one of the lengths in ``KEY_SIZES``.
+        max_messages: How many may be encrypted with this object; a higher
+            number is for nonces that count, which do not repeat.
+        max_failures: How many may fail to authenticate; a lower number
+            stops a guesser earlier, and lets one stop you.
+
+    Raises:
+        TypeError: The key is not a Secret.
+        InvalidKey: It has another length.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_failures",
+        "_key",
+        "_max_failures",
+        "_max_messages",
+        "_messages",
+    )
 
     KEY_SIZES: ClassVar[tuple[int, ...]] = (32,)
     NONCE_SIZE: ClassVar[int] = 12
     TAG_SIZE: ClassVar[int] = 16
+    MAX_MESSAGES: ClassVar[int] = 1 << 32
+    MAX_BYTES: ClassVar[int] = 1 << 64
+    MAX_FAILURES: ClassVar[int] = 1 << 36
     _ALGORITHM: ClassVar[str]
 
-    def __init__(self, key: Secret) -> None:
+    def __init__(
+        self,
+        key: Secret,
+        *,
+        max_messages: int | None = None,
+        max_failures: int | None = None,
+    ) -> None:
         if not isinstance(key, Secret):
             raise TypeError(
                 f"the key is a Secret, not {type(key).__name__}: "
@@ -43,6 +86,11 @@ class _Aead:
             sizes = " or ".join(str(size) for size in self.KEY_SIZES)
             raise InvalidKey(f"the key has {sizes} bytes, not {len(key)}")
         self._key = key
+        self._max_messages = _at_most(max_messages, self.MAX_MESSAGES)
+        self._max_failures = _at_most(max_failures, self.MAX_FAILURES)
+        # Plain sums without a lock: the interpreter does not switch threads
+        # within such a statement, and the limits are no cliffs.
+        self._messages = self._bytes = self._failures = 0
 
     @classmethod
     def generate_key(cls, **options: bool | str | None) -> Secret:
@@ -69,10 +117,25 @@ class _Aead:
             associated_data: Authenticated with it, not encrypted.
 
         Raises:
-            InvalidKey: The nonce has another length.
+            InvalidKey: The nonce has another length, or the message is
+                longer than the algorithm takes (64 GiB of AES, 256 GiB of
+                ChaCha20).
+            KeyLimitError: The key needs a successor.
         """
+        if len(nonce) != self.NONCE_SIZE:
+            raise self._wrong_nonce(nonce)
+        if (
+            self._messages >= self._max_messages
+            or self._bytes >= self.MAX_BYTES
+        ):
+            raise self._worn_out()
         aad = associated_data or b""
-        return _native.aead_seal(self._ALGORITHM, self._key, nonce, data, aad)
+        sealed = _native.aead_seal(
+            self._ALGORITHM, self._key, nonce, data, aad
+        )
+        self._messages += 1
+        self._bytes += len(sealed)
+        return sealed
 
     def decrypt(
         self,
@@ -85,9 +148,18 @@ class _Aead:
 
         Raises:
             InvalidTag: Key, nonce, ciphertext or associated data do not fit.
+            InvalidKey: The nonce has another length.
+            KeyLimitError: Too many messages did not authenticate.
         """
+        self._check(nonce)
         aad = associated_data or b""
-        return _native.aead_open(self._ALGORITHM, self._key, nonce, data, aad)
+        try:
+            return _native.aead_open(
+                self._ALGORITHM, self._key, nonce, data, aad
+            )
+        except CryptoError as error:
+            self._count(error)
+            raise
 
     def decrypt_to_secret(
         self,
@@ -101,17 +173,17 @@ class _Aead:
         Decrypt into a new Secret, kept as the key is.
 
         Raises:
-            InvalidTag: As `decrypt`.
+            InvalidTag, InvalidKey, KeyLimitError: As `decrypt`.
         """
-        return _native.aead_open_to_secret(
-            Secret,
-            self._ALGORITHM,
-            self._key,
-            nonce,
-            data,
-            associated_data or b"",
-            name,
-        )
+        self._check(nonce)
+        aad = associated_data or b""
+        try:
+            return _native.aead_open_to_secret(
+                Secret, self._ALGORITHM, self._key, nonce, data, aad, name
+            )
+        except CryptoError as error:
+            self._count(error)
+            raise
 
     def decrypt_into(
         self,
@@ -128,16 +200,63 @@ class _Aead:
 
         Raises:
             InvalidTag: As `decrypt`, or the buffer has another length.
+            InvalidKey, KeyLimitError: As `decrypt`.
         """
+        self._check(nonce)
         aad = associated_data or b""
-        _native.aead_open_into(
-            self._ALGORITHM, self._key, nonce, data, aad, buffer
-        )
-        return len(memoryview(buffer))
+        try:
+            _native.aead_open_into(
+                self._ALGORITHM, self._key, nonce, data, aad, buffer
+            )
+        except CryptoError as error:
+            self._count(error)
+            raise
+        return memoryview(buffer).nbytes
+
+    @property
+    def failures(self) -> int:
+        """How many messages did not authenticate."""
+        return self._failures
 
     def close(self) -> None:
         """Close the key."""
         self._key.close()
+
+    def _check(self, nonce: bytes) -> None:
+        """Refuse what cannot be right before the key is used."""
+        if len(nonce) != self.NONCE_SIZE:
+            raise self._wrong_nonce(nonce)
+        if self._failures >= self._max_failures:
+            raise KeyLimitError(
+                f"{self._failures} messages did not authenticate under this "
+                "key: somebody may be trying to forge one; find out who, and "
+                "change the key"
+            )
+
+    def _count(self, error: CryptoError) -> None:
+        if not isinstance(error, InvalidKey):
+            self._failures += 1
+
+    def _wrong_nonce(self, nonce: bytes) -> InvalidKey:
+        return InvalidKey(
+            f"the nonce of {type(self).__name__} has {self.NONCE_SIZE} "
+            f"bytes, not {len(nonce)}"
+        )
+
+    def _worn_out(self) -> KeyLimitError:
+        return KeyLimitError(
+            f"this {type(self).__name__} encrypted {self._messages} messages, "
+            f"{self._bytes} bytes in all, and more would be less safe: use a "
+            "new key"
+        )
+
+
+def _at_most(given: int | None, usual: int) -> int:
+    if given is None:
+        return usual
+    if given < 1:
+        raise ValueError(f"a limit is 1 or more, not {given}")
+    return given
 
 
 class AESGCM(_Aead):
@@ -145,6 +264,7 @@ class AESGCM(_Aead):
 
     __slots__ = ()
     KEY_SIZES = (16, 24, 32)
+    MAX_BYTES = 1 << 52
     _ALGORITHM = "aes-gcm"
 
 
@@ -153,6 +273,7 @@ class AESGCMSIV(_Aead):
 
     __slots__ = ()
     KEY_SIZES = (16, 32)
+    MAX_BYTES = 1 << 52
     _ALGORITHM = "aes-gcm-siv"
 
 
@@ -168,4 +289,6 @@ class XChaCha20Poly1305(_Aead):
 
     __slots__ = ()
     NONCE_SIZE = 24
+    # The same chance with random nonces of 192 bits.
+    MAX_MESSAGES = 1 << 80
     _ALGORITHM = "xchacha20-poly1305"

@@ -44,6 +44,16 @@ impl Cipher {
         }
     }
 
+    /// Bytes of the longest message: SP 800-38D, section 5.2.1.1; RFC 8452, section 6; RFC 8439,
+    /// section 2.8.
+    fn longest(self) -> usize {
+        match self {
+            Self::AesGcm => (1 << 36) - 32,
+            Self::AesGcmSiv => 1 << 36,
+            Self::ChaCha20Poly1305 | Self::XChaCha20Poly1305 => (1 << 38) - 64,
+        }
+    }
+
     fn method(self, key: usize) -> *const aws_lc_sys::EVP_AEAD {
         match (self, key) {
             // SAFETY: static tables, made at their first use; they hold nothing secret.
@@ -159,6 +169,17 @@ fn check(cipher: Cipher, key: &Secret, header: Header<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a message is short enough to be sealed.
+///
+/// # Errors
+/// [`Error::Key`] if not.
+pub fn check_message(cipher: Cipher, len: usize) -> Result<()> {
+    if len <= cipher.longest() {
+        return Ok(());
+    }
+    Err(Error::Key("the message is longer than this cipher takes with one nonce"))
+}
+
 /// Seals a message: `out` is [`TAG_SIZE`] longer than it.
 ///
 /// # Errors
@@ -171,6 +192,7 @@ pub fn seal(
     out: &mut [u8],
 ) -> Result<()> {
     check(cipher, key, header)?;
+    check_message(cipher, message.len())?;
     if out.len() != message.len() + TAG_SIZE {
         return Err(Error::Key("the output is as long as message and tag"));
     }
