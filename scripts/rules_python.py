@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("",),  # secretmem/__init__.py: the public names, nothing of its own
     ("crypto",),
     ("_keyring", "fernet", "keys"),
+    ("sources",),
     ("contrib",),
     ("prove", "doctor", "ps", "model", "testing"),
     ("cli",),

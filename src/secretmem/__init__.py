@@ -11,6 +11,7 @@ How the package is laid out, in the direction in which it imports:
   ``_harden`` what it gives up for more.
 - ``_secret`` (with ``_sources``), ``_area`` and ``hazmat`` are what programs
   use; ``crypto``, ``_keyring``, ``fernet`` and ``keys`` use secrets in turn.
+- ``sources`` reads them from wherever they are kept.
 - ``prove``, ``doctor``, ``ps`` and ``model`` are the programs, ``cli`` their
   command lines, ``testing`` the pytest plugin.
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         LimitError,
         SecretmemError,
         SecretmemWarning,
+        SourceError,
         UnavailableError,
     )
 
@@ -64,6 +66,7 @@ __all__ = (
     "SecretmemError",
     "SecretmemWarning",
     "Setting",
+    "SourceError",
     "UnavailableError",
     "build_info",
     "configure",

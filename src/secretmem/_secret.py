@@ -144,6 +144,11 @@ class Secret(_native.SecretBase):
         It is the file ``name`` in ``$CREDENTIALS_DIRECTORY`` (systemd.exec(5),
         LoadCredential=).
 
+        Args:
+            name: Of the credential.
+            **options: As for `from_file`; the Secret's ``name`` is given as
+                ``label``.
+
         Raises:
             LookupError: The service has no credentials.
             OSError, ValueError: As `from_file`.
@@ -156,6 +161,7 @@ class Secret(_native.SecretBase):
             )
         if name in ("", ".", "..") or "/" in name:
             raise ValueError("a credential's name is a plain file name")
+        options["name"] = options.pop("label", name)
         return cls.from_file(f"{folder}/{name}", **options)
 
     @classmethod

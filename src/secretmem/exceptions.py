@@ -10,6 +10,7 @@ What can go wrong, in one tree.
     ├── ClosedError              also ValueError: use after close
     ├── BorrowError              also BufferError: a view is in the way
     ├── ForkError                a private Secret used in a forked child
+    ├── SourceError              a source cannot be had: .reason, .remedy
     └── CryptoError              base of:
         ├── InvalidKey           also ValueError: key, nonce or length
         ├── KeyLimitError        the key was used as often as is safe
@@ -40,6 +41,7 @@ __all__ = (
     "LimitError",
     "SecretmemError",
     "SecretmemWarning",
+    "SourceError",
     "UnavailableError",
 )
 
@@ -99,6 +101,28 @@ class BorrowError(SecretmemError, BufferError):
 
 class ForkError(SecretmemError):
     """A private Secret was used in a forked child."""
+
+
+class SourceError(SecretmemError):
+    """
+    A secret cannot be had from where it should come from.
+
+    ``source`` is its text form, which is public.  ``reason`` is one of
+    ``"syntax"`` (it is not written as it should be), ``"missing"``,
+    ``"denied"``, ``"loop"`` (symbolic links lead in a circle), ``"empty"``,
+    ``"content"`` (too large, not in the encoding, not in the document),
+    ``"command"`` (it failed), ``"unavailable"`` (a library is missing) and
+    ``"failed"`` (another error of the system).  ``remedy`` says what to do
+    about it, and may be empty.
+    """
+
+    def __init__(
+        self, message: str, *, source: str, reason: str, remedy: str = ""
+    ) -> None:
+        super().__init__(f"{source}: {message}")
+        self.source = source
+        self.reason = reason
+        self.remedy = remedy
 
 
 class CryptoError(SecretmemError):

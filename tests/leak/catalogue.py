@@ -22,7 +22,9 @@ def programs(*files: str) -> dict[str, Program]:
 
 def residue_tests() -> dict[str, Program]:
     """Load and give the programs that are residue tests of the API."""
-    return programs("sources", "uses", "errors", "process", "crypto")
+    return programs(
+        "sources", "origins", "uses", "errors", "process", "crypto"
+    )
 
 
 def key_tests() -> dict[str, Program]:

@@ -88,6 +88,7 @@ class Ordinary:
     def from_credential(cls, name: str, **options: Any) -> Self:
         """Read a credential."""
         folder = os.environ["CREDENTIALS_DIRECTORY"]
+        options.pop("label", None)
         return cls.from_file(f"{folder}/{name}", **options)
 
     @classmethod
@@ -109,7 +110,7 @@ class Ordinary:
         **_options: Any,
     ) -> Self:
         """Decode base64."""
-        text = cls._text(data)
+        text = cls._text(data).strip()
         text += b"=" * (-len(text) % 4)
         altchars = b"-_" if urlsafe else None
         return cls(base64.b64decode(text, altchars, validate=True))
@@ -160,12 +161,12 @@ class Ordinary:
             yield view
         self._value = bytes(buffer)
 
-    def json_field(self, *path: Any) -> Self:
+    def json_field(self, *path: Any, name: str | None = None) -> Self:
         """Return one string of a document."""
         found = json.loads(self._bytes())
         for step in path:
             found = found[step]
-        return type(self)(found.encode())
+        return type(self)(found.encode(), name)
 
     def write_to(self, target: Any) -> None:
         """Write all of it."""

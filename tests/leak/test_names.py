@@ -9,7 +9,15 @@ import pytest
 
 import secretmem
 from leak import catalogue
-from secretmem import Secret, SecretArea, crypto, fernet, hazmat, keys
+from secretmem import (
+    Secret,
+    SecretArea,
+    crypto,
+    fernet,
+    hazmat,
+    keys,
+    sources,
+)
 from secretmem.crypto import Hmac, aead, stream
 from secretmem.fernet import Fernet, MultiFernet
 
@@ -70,6 +78,7 @@ def _public() -> set[str]:
             for cls in (stream.Encryptor, stream.Decryptor)
             for name in _own(cls)
         ),
+        *(f"sources.{name}" for name in sources.__all__),
         *(f"aead.{cls.__name__}" for cls in CIPHERS),
         # The ciphers share their methods.
         *(name for cls in (Hmac, aead.AESGCM) for name in _own(cls)),

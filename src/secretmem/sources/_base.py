@@ -1,0 +1,243 @@
+"""`Source`: where a secret comes from, as an object that can be read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from secretmem.exceptions import SecretmemError, SourceError
+from secretmem.sources._text import quoted, syntax
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Self
+
+    from secretmem import Secret
+    from secretmem.sources._text import Parts
+
+
+ENCODINGS = ("base64", "base64url", "hex")
+
+_MAX_SIZE = 1 << 20
+
+_EMPTY = "the option empty=yes accepts that"
+
+# By errno: a reason, and what to do.
+_REASONS = {
+    errno.ENOENT: ("missing", "check the name, and that it is mounted"),
+    errno.ENOTDIR: ("missing", "check the name"),
+    errno.ENXIO: ("missing", "there is nobody at the other end"),
+    errno.EBADF: ("missing", "pass the descriptor to this process"),
+    errno.EACCES: ("denied", "let this user read it"),
+    errno.EPERM: ("denied", "let this user read it"),
+    errno.EISDIR: ("content", "name a file in that directory"),
+    errno.ELOOP: ("loop", "its symbolic links lead in a circle"),
+}
+
+
+class Source(ABC):
+    """
+    Where a secret comes from.
+
+    A subclass implements `parse`, `name`, `_load` and ``__str__``, and, if
+    it can tell changes, `stamp`.  The entry point group
+    ``secretmem.sources`` makes it a scheme.
+
+    Args:
+        encoding: What the value is written in: ``"base64"``,
+            ``"base64url"`` or ``"hex"``; it is decoded in secret memory.
+        empty: Whether an empty value is accepted.
+    """
+
+    scheme: ClassVar[str]
+    """What its text form begins with."""
+
+    options: ClassVar[tuple[str, ...]] = ("empty", "encoding")
+    """The options of its text form."""
+
+    def __init__(
+        self, *, encoding: str | None = None, empty: bool = False
+    ) -> None:
+        if encoding is not None and encoding not in ENCODINGS:
+            raise ValueError(
+                f"an encoding is one of {', '.join(ENCODINGS)}: "
+                f"not {encoding!r}"
+            )
+        self.encoding = encoding
+        self.empty = empty
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str, rest: str) -> Self:
+        """
+        Make one from its text form.
+
+        Args:
+            text: All of it, for messages.
+            rest: What follows the scheme's colon.
+
+        Raises:
+            SourceError: It is not written as it should be.
+        """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the Secret is called, unless the reader says otherwise."""
+
+    @abstractmethod
+    def _load(self, options: dict[str, Any]) -> Secret:
+        """
+        Read the value as it is there, with these keywords of a constructor.
+
+        OSError, EOFError, ValueError and LookupError become SourceError.
+        """
+
+    def stamp(self) -> object | None:
+        """
+        Return what is different after the value has changed.
+
+        None where that cannot be told without reading.
+
+        Raises:
+            OSError: It is not there.
+        """
+        return None
+
+    def read(self, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
+        """
+        Read the value into a new Secret.
+
+        Args:
+            **options: ``name``, ``inherit``, ``isolated`` and ``flush``, as
+                for every constructor of `Secret`.
+
+        Raises:
+            SourceError: It cannot be had; says why and what to do.
+            UnavailableError, LimitError: As for every Secret.
+        """
+        options.setdefault("name", self.name)
+        try:
+            secret = self._decoded(self._load(options), options["name"])
+        except SecretmemError:
+            raise
+        except OSError as error:
+            raise self._failed(error) from error
+        except EOFError as error:
+            raise self.error("empty", "its input ended") from error
+        except (ValueError, LookupError) as error:
+            # These messages of ours hold sizes and names only.
+            reason = "content" if isinstance(error, ValueError) else "missing"
+            text = error.args[0] if error.args else "it cannot be read"
+            raise self.error(reason, str(text)) from error
+        if not len(secret) and not self.empty:
+            secret.close()
+            raise self.error("empty", "the value is empty", _EMPTY)
+        return secret
+
+    def _decoded(self, secret: Secret, name: str | None) -> Secret:
+        """Decode; the text is wiped."""
+        if self.encoding is None:
+            return secret
+        with secret:
+            if self.encoding == "hex":
+                return type(secret).from_hex(secret, name=name)
+            urlsafe = self.encoding == "base64url"
+            return type(secret).from_base64(secret, urlsafe=urlsafe, name=name)
+
+    def error(
+        self, reason: str, message: str, remedy: str = ""
+    ) -> SourceError:
+        """Return an error that names this source."""
+        return SourceError(
+            message, source=str(self), reason=reason, remedy=remedy
+        )
+
+    def _failed(self, error: OSError) -> SourceError:
+        number = error.errno or 0
+        reason, remedy = _REASONS.get(number, ("failed", ""))
+        name = errno.errorcode.get(number, "no errno")
+        return self.error(reason, f"{name}: {os.strerror(number)}", remedy)
+
+    @classmethod
+    def _keywords(cls, parts: Parts) -> dict[str, Any]:
+        """Give the keywords of the constructor that the options state."""
+        encoding = parts.options.get("encoding")
+        if encoding is not None and encoding not in ENCODINGS:
+            known = ", ".join(ENCODINGS)
+            raise syntax(
+                parts.text,
+                f"there is no encoding {encoding!r}",
+                f"it is one of: {known}",
+            )
+        return {
+            "encoding": encoding,
+            "empty": parts.switch("empty", default=False),
+        }
+
+    def _written(self, body: str) -> str:
+        """Write the text form, with the options that are not the default."""
+        pairs = "&".join(f"{key}={value}" for key, value in self._said())
+        return f"{self.scheme}:{quoted(body)}{'?' if pairs else ''}{pairs}"
+
+    def _said(self) -> Iterator[tuple[str, str]]:
+        if self.encoding is not None:
+            yield "encoding", self.encoding
+        if self.empty:
+            yield "empty", "yes"
+
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+    def __repr__(self) -> str:
+        return f"<Source {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class Stream(Source):
+    """
+    A source that is read from a descriptor.
+
+    Args:
+        strip: Take ASCII white space off both ends.
+        max_size: The largest accepted size in bytes.
+        **options: As for every source.
+    """
+
+    options = (*Source.options, "max_size", "strip")
+
+    def __init__(
+        self,
+        *,
+        strip: bool = False,
+        max_size: int = _MAX_SIZE,
+        **options: Any,  # noqa: ANN401 - encoding, empty
+    ) -> None:
+        super().__init__(**options)
+        self.strip = strip
+        self.max_size = max_size
+
+    @classmethod
+    def _keywords(cls, parts: Parts) -> dict[str, Any]:
+        return {
+            "strip": parts.switch("strip", default=False),
+            "max_size": parts.number("max_size", _MAX_SIZE),
+            **super()._keywords(parts),
+        }
+
+    def _said(self) -> Iterator[tuple[str, str]]:
+        if self.strip:
+            yield "strip", "yes"
+        if self.max_size != _MAX_SIZE:
+            yield "max_size", str(self.max_size)
+        yield from super()._said()

@@ -1,0 +1,158 @@
+"""Sources inside a document, which is another source: ``json:``."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from secretmem.sources._base import Source
+from secretmem.sources._files import File, path_in
+from secretmem.sources._registry import known, parse
+from secretmem.sources._text import SCHEME, decoded, split, syntax
+
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any, Self
+
+    from secretmem import Secret
+
+
+class Document(Source):
+    """
+    One value of a document; the document is read into secret memory.
+
+    In the text form the document is a path, or, when it begins with the
+    scheme of another source and a colon, that source; a path that begins
+    like that is written with ``./``.
+
+    Args:
+        document: A path or a source.
+        **options: As for every source.
+    """
+
+    def __init__(
+        self,
+        document: Source | str | PathLike[str],
+        **options: Any,  # noqa: ANN401 - as for every source
+    ) -> None:
+        super().__init__(**options)
+        if isinstance(document, Source):
+            self.document = document
+        else:
+            self.document = File(document)
+
+    @classmethod
+    def parse(cls, text: str, rest: str) -> Self:
+        """Take the document, and after the last ``#`` what is in it."""
+        inner, hash_sign, wanted = rest.rpartition("#")
+        if not hash_sign:
+            raise syntax(
+                text,
+                "it does not say which value",
+                f"write {cls.scheme}:FILE#NAME",
+            )
+        scheme = inner.partition(":")[0]
+        if ":" in inner and SCHEME.match(scheme) and known(scheme):
+            document = parse(inner)
+            keywords: dict[str, Any] = {}
+        else:
+            parts = split(text, inner).only(*cls.options)
+            document = File(path_in(parts))
+            keywords = cls._keywords(parts)
+        return cls._of(text, document, wanted, keywords)
+
+    @classmethod
+    @abstractmethod
+    def _of(
+        cls, text: str, document: Source, wanted: str, keywords: dict[str, Any]
+    ) -> Self:
+        """Make one from the pieces of its text form."""
+
+    def _load(self, options: dict[str, Any]) -> Secret:
+        kept = {k: v for k, v in options.items() if k != "name"}
+        with self.document.read(**kept) as document:
+            return self._found(document, options["name"])
+
+    @abstractmethod
+    def _found(self, document: Secret, name: str) -> Secret:
+        """Take the value out of the document."""
+
+    def stamp(self) -> object | None:
+        """Give that of the document."""
+        return self.document.stamp()
+
+    def _inner(self) -> str:
+        """Write the document as it stands in the text form."""
+        if type(self.document) is not File:
+            return str(self.document)
+        path = str(self.document).partition(":")[2]
+        if "?" in path:
+            return str(self.document)
+        scheme = path.partition(":")[0]
+        return f"./{path}" if ":" in path and SCHEME.match(scheme) else path
+
+
+class Json(Document):
+    """
+    ``json:FILE#a.b``: one string of a JSON document (RFC 8259).
+
+    A step of the path that consists of digits is the index of an array; a
+    key that looks like one, or has a dot, is written with percent signs.
+
+    Args:
+        document: A path or a source; at most 64 KiB.
+        *path: Keys and indices, from the outermost in.
+        **options: As for every source.
+    """
+
+    scheme = "json"
+
+    def __init__(
+        self,
+        document: Source | str | PathLike[str],
+        *path: str | int,
+        **options: Any,  # noqa: ANN401 - as for every source
+    ) -> None:
+        super().__init__(document, **options)
+        self.path = path
+
+    @classmethod
+    def _of(
+        cls, text: str, document: Source, wanted: str, keywords: dict[str, Any]
+    ) -> Self:
+        steps = wanted.split(".") if wanted else []
+        if "" in steps:
+            raise syntax(text, "a step of the path is empty")
+        path = [_step(text, step) for step in steps]
+        return cls(document, *path, **keywords)
+
+    @property
+    def name(self) -> str:
+        """The last key of the path."""
+        return str(self.path[-1]) if self.path else self.document.name
+
+    def _found(self, document: Secret, name: str) -> Secret:
+        return document.json_field(*self.path, name=name)
+
+    def __str__(self) -> str:
+        steps = ".".join(_written(step) for step in self.path)
+        query = "&".join(f"{key}={value}" for key, value in self._said())
+        mark = "?" if query else ""
+        return f"json:{self._inner()}{mark}{query}#{steps}"
+
+
+def _step(text: str, step: str) -> str | int:
+    if step.isascii() and step.isdigit():
+        return int(step)
+    return decoded(text, step)
+
+
+def _written(step: str | int) -> str:
+    from urllib.parse import quote
+
+    if isinstance(step, int):
+        return str(step)
+    if step.isascii() and step.isdigit():
+        return "".join(f"%{ord(digit):02X}" for digit in step)
+    return quote(step, safe="").replace(".", "%2E")

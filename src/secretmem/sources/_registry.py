@@ -1,0 +1,84 @@
+"""Which schemes there are, and what a text names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secretmem.sources._base import Source
+from secretmem.sources._text import split_scheme, syntax
+
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+    from typing import Any
+
+    from secretmem import Secret
+
+
+_ENTRY_POINTS = "secretmem.sources"
+
+OURS: dict[str, type[Source]] = {}
+"""The schemes of this package; filled when all of them are imported."""
+
+
+def parse(text: str) -> Source:
+    """
+    Return the source that a text names; nothing is read.
+
+    Raises:
+        SourceError: It is not written as it should be, or there is no such
+            scheme.
+    """
+    scheme, rest = split_scheme(text)
+    cls = OURS.get(scheme)
+    if cls is None:
+        cls = _added(text, scheme)
+    return cls.parse(text, rest)
+
+
+def read(text: str, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
+    """
+    Read the source that a text names.
+
+    Args:
+        text: As for `parse`.
+        **options: ``name``, ``inherit``, ``isolated`` and ``flush``, as for
+            every constructor of `Secret`.
+
+    Raises:
+        SourceError: It is not written as it should be, or cannot be had.
+        UnavailableError, LimitError: As for every Secret.
+    """
+    return parse(text).read(**options)
+
+
+def schemes() -> list[str]:
+    """List the schemes of this package and of installed ones."""
+    return sorted({*OURS, *_entry_points()})
+
+
+def known(scheme: str) -> bool:
+    """Tell whether there is such a scheme, without importing anything."""
+    return scheme in OURS or scheme in _entry_points()
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {each.name: each for each in entry_points(group=_ENTRY_POINTS)}
+
+
+def _added(text: str, scheme: str) -> type[Source]:
+    """Import a scheme of another package; ours cannot be replaced."""
+    entry = _entry_points().get(scheme)
+    if entry is None:
+        ours = ", ".join(OURS)
+        raise syntax(
+            text, f"there is no scheme {scheme!r}", f"there are: {ours}"
+        )
+    made = entry.load()
+    if not (isinstance(made, type) and issubclass(made, Source)):
+        raise syntax(
+            text, f"the entry point of {scheme!r} is no subclass of Source"
+        )
+    return made
