@@ -25,6 +25,7 @@ entry point's name is the scheme, its object a subclass of `Source`.
 
 from __future__ import annotations
 
+from secretmem.sources import _registry
 from secretmem.sources._base import Source, Stream
 from secretmem.sources._commands import Command, Shell
 from secretmem.sources._documents import Document, Json
@@ -36,7 +37,7 @@ from secretmem.sources._files import (
     Kubernetes,
 )
 from secretmem.sources._objects import Environment, Keyring, Prompt
-from secretmem.sources._registry import OURS, known, parse, read, schemes
+from secretmem.sources._registry import known, parse, read, schemes
 
 
 __all__ = (
@@ -60,7 +61,7 @@ __all__ = (
     "schemes",
 )
 
-OURS.update(
+_registry.OURS.update(
     (each.scheme, each)
     for each in (
         File,
