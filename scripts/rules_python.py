@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_posture", "_harden"),
     ("",),  # secretmem/__init__.py: the public names, nothing of its own
     ("crypto",),
-    ("_keyring", "fernet", "keys"),
+    ("_keyring", "age", "fernet", "keys"),
     ("sources",),
     ("contrib",),
     ("prove", "doctor", "ps", "model", "testing"),

@@ -222,7 +222,7 @@ impl<'a> Writer<'a> {
 }
 
 /// Refuses sockets that cut or drop what does not fit one message.
-fn check_stream(fd: Fd) -> Result<()> {
+pub(crate) fn check_stream(fd: Fd) -> Result<()> {
     match KERNEL.socket_type(fd) {
         Ok(Some(kind)) if kind != libc::SOCK_STREAM => Err(Error::NotStream),
         Ok(_) => Ok(()),

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod age;
 mod area;
 mod buffer;
 mod crypto;
@@ -27,6 +28,11 @@ static ALLOCATOR: secretmem_core::Routed = secretmem_core::Routed;
 /// The native part of the package `secretmem`.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::age::{
+        AgeStream, age_identities, age_identity_text, age_open, age_recipient, age_recipient_text,
+        age_seal,
+    };
     #[pymodule_export]
     use super::area::AreaBase;
     #[pymodule_export]

@@ -54,7 +54,7 @@ impl Cipher {
         }
     }
 
-    fn method(self, key: usize) -> *const aws_lc_sys::EVP_AEAD {
+    pub(super) fn method(self, key: usize) -> *const aws_lc_sys::EVP_AEAD {
         match (self, key) {
             // SAFETY: static tables, made at their first use; they hold nothing secret.
             (Self::AesGcm, 16) => unsafe { aws_lc_sys::EVP_aead_aes_128_gcm() },
@@ -83,21 +83,22 @@ pub struct Header<'a> {
     pub aad: &'a [u8],
 }
 
+/// What a call does.
 #[derive(Clone, Copy)]
-enum Direction {
+pub(super) enum Direction {
     Seal,
     Open,
 }
 
 /// One call of the library, from and to addresses.
-struct Call<'a> {
-    method: *const aws_lc_sys::EVP_AEAD,
-    header: Header<'a>,
-    direction: Direction,
-    input: *const u8,
-    input_len: usize,
-    output: *mut u8,
-    output_len: usize,
+pub(super) struct Call<'a> {
+    pub(super) method: *const aws_lc_sys::EVP_AEAD,
+    pub(super) header: Header<'a>,
+    pub(super) direction: Direction,
+    pub(super) input: *const u8,
+    pub(super) input_len: usize,
+    pub(super) output: *mut u8,
+    pub(super) output_len: usize,
 }
 
 impl Call<'_> {
@@ -105,7 +106,7 @@ impl Call<'_> {
     ///
     /// # Safety
     /// `key` is readable for `size` bytes, input and output as their lengths say.
-    unsafe fn run(&self, key: *const u8, size: usize) -> Option<usize> {
+    pub(super) unsafe fn run(&self, key: *const u8, size: usize) -> Option<usize> {
         let mut context = MaybeUninit::<aws_lc_sys::EVP_AEAD_CTX>::uninit();
         let ctx = context.as_mut_ptr();
         // SAFETY: a context of ours; the key as the caller promises. No engine.

@@ -5,6 +5,8 @@
 //! new secrets.
 
 pub mod aead;
+pub mod age;
+pub mod age_stream;
 mod build;
 pub mod ed25519;
 pub mod fernet;
@@ -17,6 +19,8 @@ pub mod pkey;
 mod ssh;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_age;
 #[cfg(test)]
 mod tests_derive;
 pub mod x25519;
