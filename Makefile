@@ -174,6 +174,16 @@ dist/newest: .venv/.run pyproject.toml README.md LICENSE-MIT LICENSE-APACHE \
 sdist: .venv/.run
 	$(BIN)/maturin sdist --out dist
 
+## make conformance [PROGRAMS=5000] [ARGS=...]    the system call's rules on
+#                  this kernel, by long runs of random programs
+PROGRAMS := 5000
+.PHONY: conformance
+conformance: dev
+	SECRETMEM_CONFORMANCE_PROGRAMS=$(PROGRAMS) \
+	    SECRETMEM_CONFORMANCE_SHRINK=1 \
+	    $(BIN)/python -m pytest -o faulthandler_timeout=1800 \
+	    tests/conformance $(ARGS)
+
 ## make bench      one table of figures, side by side with other ways
 .PHONY: bench
 bench: dev .venv/.bench-tools

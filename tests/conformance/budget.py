@@ -3,8 +3,8 @@ How many random programs a run may try, and with which settings.
 
 By default few, the same on every run, so that the suite is quick and a
 failure is never a matter of luck. `SECRETMEM_CONFORMANCE_PROGRAMS=N` tries N
-random programs instead (`make conformance`); to see the failing one made
-short, set `SECRETMEM_CONFORMANCE_SHRINK=1` too.
+random programs instead; to see the failing one made short, set
+`SECRETMEM_CONFORMANCE_SHRINK=1` too. `make conformance` sets both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 VARIABLE: Final = "SECRETMEM_CONFORMANCE_PROGRAMS"
-SHORT: Final = 40
+SHORT: Final = 60
 """Programs of a short run: a few seconds."""
 CHUNK: Final = 250
 """Programs of one test of a long run: well under its time limit."""
@@ -37,7 +37,12 @@ SHRINK: Final = bool(os.environ.get("SECRETMEM_CONFORMANCE_SHRINK"))
 
 def run(program: type[Program]) -> None:
     """Run one chunk of random programs."""
-    _run(program, min(ASKED, CHUNK) or SHORT, fixed=not ASKED)
+    _run(
+        program,
+        min(ASKED, CHUNK) or SHORT,
+        fixed=not ASKED,
+        shrink=SHRINK,
+    )
 
 
 def search(program: type[Program], programs: int) -> None:
@@ -45,8 +50,14 @@ def search(program: type[Program], programs: int) -> None:
     _run(program, programs, fixed=True)
 
 
-def _run(program: type[Program], programs: int, *, fixed: bool) -> None:
-    phases = (Phase.generate, Phase.shrink) if SHRINK else (Phase.generate,)
+def _run(
+    program: type[Program],
+    programs: int,
+    *,
+    fixed: bool,
+    shrink: bool = False,
+) -> None:
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     run_state_machine_as_test(
         program,
         settings=settings(
