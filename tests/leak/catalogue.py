@@ -29,7 +29,9 @@ def residue_tests() -> dict[str, Program]:
 
 def key_tests() -> dict[str, Program]:
     """Load and give the programs that use keys, of `leak.material`."""
-    return programs("keys", "ciphers", "derivation", "refusals", "streams")
+    return programs(
+        *("keys", "ciphers", "derivation", "refusals", "streams", "audit")
+    )
 
 
 def files() -> list[str]:

@@ -9,6 +9,7 @@
 //!   domain    secret stacks, trampoline, register clearing
 //!   ops, io, json  what can be done with the bytes
 //!   crypto    cryptography inside the domain, on a private copy of AWS-LC
+//!   audit     looks for keys in memory that is not secret
 //! ```
 //!
 //! Data flows downwards in this list; nothing imports from below itself.
@@ -16,6 +17,9 @@
 mod arena;
 pub mod article;
 mod asm;
+// As for `crypto`.
+#[cfg(not(miri))]
+pub mod audit;
 mod bounce;
 // Miri calls no C.
 #[cfg(not(miri))]

@@ -7,6 +7,7 @@
 
 mod age;
 mod area;
+mod audit;
 mod buffer;
 mod crypto;
 mod error;
@@ -35,6 +36,8 @@ mod _native {
     };
     #[pymodule_export]
     use super::area::AreaBase;
+    #[pymodule_export]
+    use super::audit::{SearchBase, allow_tracer, trace_resume, trace_stop};
     #[pymodule_export]
     use super::crypto::{
         aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,

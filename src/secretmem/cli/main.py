@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Name: what it does, in the words of the list that `secretmem` prints.
 COMMANDS = {
     "prove": "show, live, what each attack reads from each kind of memory",
+    "audit": "look for keys in a process, from outside, or in a core file",
     "doctor": "say whether secret memory works here, and what to change",
     "ps": "list who holds secret memory on this machine",
     "model": "run the system that this package stands on, as a model",

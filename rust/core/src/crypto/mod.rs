@@ -12,13 +12,13 @@ pub mod ed25519;
 pub mod fernet;
 mod hooks;
 pub mod kdf;
-mod load;
+pub(crate) mod load;
 pub mod mac;
 mod object;
 pub mod pkey;
 mod ssh;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod tests_age;
 #[cfg(test)]
