@@ -79,14 +79,17 @@ def test_json(key: Path) -> None:
     with holding(key.read_bytes()[::-1] + value) as pid:
         done = run(
             *("--pid", pid, "--key", f"raw={key}", "--json"),
-            *("--key", f"aes:hex={other}"),
+            *("--key", f"aes=file:{other}?encoding=hex"),
         )
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert report["schema"] == 1
     assert not report["clean"]
     assert report["complete"]
-    assert report["keys"] == [f"aes of {other}", f"raw of {key}"]
+    assert report["keys"] == [
+        f"aes of file:{other}?encoding=hex",
+        f"raw of {key}",
+    ]
     assert {f["form"] for f in report["findings"]} == {
         "key, plain",
         "key, reversed",
@@ -106,7 +109,7 @@ def test_a_key_from_a_descriptor(key: Path) -> None:
             "--pid",
             pid,
             "--key",
-            f"raw:base64=fd:{source}",
+            f"raw=fd:{source}?encoding=base64",
             pass_fds=(source,),
         )
     os.close(source)
@@ -172,9 +175,9 @@ def test_a_key_is_typed_at_the_prompt() -> None:
         (("--pid", "1", "--core", "/dev/null"), "either"),
         (("--pid", "1"), "give at least one --key"),
         (("--core", __file__, "--hold", "--key", "raw=x"), "--hold needs"),
-        (("--pid", "1", "--key", "raw"), "KIND[:ENCODING]=SOURCE"),
+        (("--pid", "1", "--key", "raw"), "KIND=SOURCE"),
         (("--pid", "1", "--key", "dsa=x"), "KIND one of"),
-        (("--pid", "1", "--key", "pem:hex=x"), "not read as hex"),
+        (("--pid", "1", "--key", "raw=env:KEY"), "from the environment"),
         (("--pid", "0", "--key", "raw=x"), "0 is not in the range"),
     ],
 )
@@ -193,11 +196,12 @@ def test_what_cannot_be_audited(key: Path, tmp_path: Path) -> None:
         (("--pid", 1 << 22, "--key", f"raw={key}"), "there is no process"),
         (("--pid", 2, "--key", f"raw={key}"), "process 2"),
         (("--pid", 1, "--key", f"raw={short}"), "has 8 bytes or more"),
-        (("--pid", 1, "--key", "raw=/nowhere"), "No such file"),
-        (("--pid", 1, "--key", "raw=fd:99"), "Bad file descriptor"),
+        (("--pid", 1, "--key", "raw=/nowhere"), "file:/nowhere: "),
+        (("--pid", 1, "--key", "raw=fd:99"), "fd:99: "),
         (("--pid", 1, "--key", f"aes={short}"), "16, 24 or 32 bytes"),
         (("--pid", 1, "--key", f"pem={key}"), "cannot be read"),
-        (("--pid", 1, "--key", f"raw:hex={key}"), "no raw key in hex"),
+        (("--pid", 1, "--key", f"raw=file:{key}?encoding=hex"), "hex"),
+        (("--pid", 1, "--key", "raw=file:x?colour=red"), "colour"),
         (("--core", key, "--key", f"raw={key}"), "no ELF core file"),
     ):
         done = run(*arguments)

@@ -1,17 +1,18 @@
 """
 The keys that an audit looks for: where they come from, what they are.
 
-A key comes from a file, a descriptor or the terminal, straight into secret
-memory.  There is no way to name one in an argument or in the environment:
-that would be a copy, in the auditor and in what lists processes.
+A key is read straight into secret memory, from any of `secretmem.sources`
+but the environment.  There is no way to name one in an argument or in a
+variable: that would be a copy, in the auditor and in what lists processes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from secretmem import Secret
+from secretmem import Secret, sources
 from secretmem.audit.errors import AuditError
+from secretmem.exceptions import SourceError
 
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ KINDS = {
     "hmac": "an HMAC key",
     "pem": "a private key file: PEM, DER or OpenSSH",
 }
-ENCODINGS = ("hex", "base64")
-
-_MOST = 64 << 10
 
 
 class Planted(NamedTuple):
@@ -44,64 +42,53 @@ class Planted(NamedTuple):
 
 def load(spec: str, passphrase: Secret | None = None) -> Planted:
     """
-    Load a key as ``KIND[:ENCODING]=SOURCE``.
+    Load a key as ``KIND=SOURCE``.
 
-    ``KIND`` is one of `KINDS`, ``ENCODING`` hex or base64, ``SOURCE`` a path,
-    ``fd:N`` or ``prompt``.
+    ``KIND`` is one of `KINDS`, ``SOURCE`` what `read` takes.
 
     Raises:
         ValueError: The text does not have that form.
         AuditError: The source cannot be read, or holds no such key.
     """
-    what, equals, source = spec.partition("=")
-    kind, _, encoding = what.partition(":")
+    kind, equals, source = spec.partition("=")
     if not equals or not source or kind not in KINDS:
         raise ValueError(
-            "a key is KIND[:ENCODING]=SOURCE, KIND one of "
-            f"{', '.join(KINDS)}, SOURCE a path, fd:N or prompt"
+            "a key is KIND=SOURCE, KIND one of "
+            f"{', '.join(KINDS)}, SOURCE a path, prompt, fd:N or another "
+            "source of secretmem.sources"
         )
-    if encoding and (encoding not in ENCODINGS or kind == "pem"):
-        raise ValueError(f"{kind} keys are not read as {encoding}")
-    text = bool(encoding) or kind == "password"
-    secret = read(source, kind, strip=text)
-    if encoding:
-        secret = _decoded(secret, encoding, kind, source)
+    secret = read(source, kind)
+    if kind == "password":
+        with secret:
+            # Editors and shells put a newline there.
+            return Planted(f"{kind} of {source}", kind, secret.strip())
     if kind != "pem":
         return Planted(f"{kind} of {source}", kind, secret)
     with secret:
         return _of_file(secret, passphrase, source)
 
 
-def read(source: str, kind: str, *, strip: bool) -> Secret:
+def read(source: str, kind: str) -> Secret:
     """
-    Read a path, ``fd:N`` or ``prompt`` into a Secret.
+    Read a source: a path, ``prompt``, or a text of `secretmem.sources`.
 
     Raises:
-        AuditError: It cannot be read, or is larger than 64 KiB.
+        ValueError: It is a variable.
+        AuditError: It cannot be read.
     """
+    scheme, colon, _ = source.partition(":")
     try:
+        if scheme == "env":
+            raise ValueError(
+                "a key is not read from the environment: there it is a copy"
+            )
         if source == "prompt":
-            return Secret.prompt(f"Key to look for ({kind}): ")
-        if source.startswith("fd:") and source[3:].isdecimal():
-            return Secret.from_fd(int(source[3:]), strip=strip, max_size=_MOST)
-        return Secret.from_file(source, strip=strip, max_size=_MOST)
-    except OSError as error:
-        text = error.strerror or type(error).__name__
-        raise AuditError(f"{source}: {text}") from error
-    except (EOFError, ValueError) as error:
-        raise AuditError(f"{source}: {error}") from error
-
-
-def _decoded(secret: Secret, encoding: str, kind: str, source: str) -> Secret:
-    with secret:
-        try:
-            if encoding == "hex":
-                return Secret.from_hex(secret)
-            return Secret.from_base64(secret)
-        except ValueError as error:
-            raise AuditError(
-                f"{source}: no {kind} key in {encoding}"
-            ) from error
+            return sources.read(f"prompt:Key to look for ({kind}): ")
+        if colon and sources.known(scheme):
+            return sources.read(source)
+        return sources.File(source).read()
+    except SourceError as error:
+        raise AuditError(str(error), error.remedy or None) from error
 
 
 def _of_file(

@@ -29,12 +29,12 @@ Kinds of key:
   ed25519   a seed of 32 bytes        x25519  a private key of 32 bytes
   aes       16, 24 or 32 bytes        hmac    a key of HMAC
   pem       a private key file: PEM, DER or OpenSSH, also encrypted
-A kind may be followed by :hex or :base64. SOURCE is a path, fd:N or prompt.
+SOURCE is a path, prompt, or as in secretmem.sources: fd:3?encoding=hex.
 
 \b
 Examples:
   $ secretmem audit --pid 4711 --key pem=/etc/app/key.pem
-  $ secretmem audit --pid 4711 --key aes:hex=fd:3 3< key.hex
+  $ secretmem audit --pid 4711 --key 'aes=fd:3?encoding=hex' 3< key.hex
   $ secretmem audit --core core.4711 --key password=prompt --json
 
 Exit status: 0 nothing found, 1 found, 2 usage, 69 the target cannot be
@@ -59,7 +59,7 @@ looked into, or there is no secret memory here for the keys.
 @click.option(
     "--passphrase",
     metavar="SOURCE",
-    help="Of an encrypted private key file: fd:N, prompt or a path.",
+    help="Of an encrypted private key file.",
 )
 @click.option(
     "--hold",
@@ -116,17 +116,17 @@ def _search(specs: tuple[str, ...], passphrase: str | None) -> Search:
 
     with contextlib.ExitStack() as ends:
         word: Secret | None = None
-        if passphrase is not None:
-            word = planted.read(passphrase, "passphrase", strip=True)
-            ends.enter_context(word)
         keys: list[Planted] = []
-        for spec in specs:
-            try:
+        try:
+            if passphrase is not None:
+                spec = f"password={passphrase}"
+                word = ends.enter_context(planted.load(spec).secret)
+            for spec in specs:
                 key = planted.load(spec, word)
-            except ValueError as error:
-                raise click.UsageError(str(error)) from error
-            ends.enter_context(key.secret)
-            keys.append(key)
+                ends.enter_context(key.secret)
+                keys.append(key)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
         return Search(keys)
 
 

@@ -150,13 +150,14 @@ impl Search {
                 Ok(n) if at + n as u64 > found.end => {
                     let next = self.search(&buffer, n, at, &mut seen, &mut room, &mut found)?;
                     found.end = found.end.max(at + next as u64);
-                    at = if found.end < end { at.max(found.end - OVERLAP as u64) } else { end };
+                    at = found.end.saturating_sub(OVERLAP as u64).max(at);
                 }
-                // What was left of the last page was read; the next one is refused.
+                // Nothing new: the file ends here, or its next page is refused.
+                Ok(_) if at < found.end => at = found.end,
                 Ok(_) | Err(libc::EIO | libc::EFAULT) => {
-                    let next = (found.end / PAGE as u64 + 1) * PAGE as u64;
-                    refused(&mut found.unread, found.end, next.min(end));
-                    (found.end, at) = (next.min(end), next);
+                    let next = ((found.end / PAGE as u64 + 1) * PAGE as u64).min(end);
+                    refused(&mut found.unread, found.end, next);
+                    (found.end, at) = (next, next);
                 }
                 Err(libc::EINTR) => {}
                 Err(errno) => return Err(Error::Call { call: "pread", errno }),

@@ -228,6 +228,21 @@ fn a_password_is_found_as_a_whole_only() {
 }
 
 #[test]
+fn a_file_may_be_shorter_than_what_is_asked_for() {
+    let key = b"0123456789abcdef";
+    let search = Search::new(&[(Kind::Raw, &secret(key))]).expect("search");
+    for before in [0, 1, 60, 64, 5000] {
+        let mut content = vec![0xee; before];
+        content.extend(key);
+        let file = file(&content);
+        let found = search.scan(file.as_raw_fd(), 0, 1 << 20).expect("scan");
+        assert_eq!(found.end, content.len() as u64);
+        assert_eq!(found.unread, []);
+        assert!(found.hits.iter().any(|h| h.address == before as u64 && h.size == key.len()));
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_an_error() {
     let search = Search::new(&[(Kind::Raw, &secret(b"0123456789abcdef"))]).expect("search");
     let wrong = search.scan(-1, 0, 100);
