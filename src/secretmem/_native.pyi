@@ -40,6 +40,8 @@ __all__ = [
     "memfd_secret",
     "pbkdf2",
     "probe",
+    "rsa_numbers",
+    "rsa_seal_oaep",
     "scram_proof",
     "scrypt",
     "seccomp_active",
@@ -403,3 +405,12 @@ def age_open(
     cls: type[_S], key: SecretBase, payload: bytes, name: str | None, /
 ) -> _S: ...
 def age_seal(key: SecretBase, data: SecretBase | Buffer, /) -> bytes: ...
+def rsa_numbers(spki: bytes, /) -> tuple[bytes, bytes] | None: ...
+def rsa_seal_oaep(
+    modulus: bytes,
+    exponent: bytes,
+    algorithm: str,
+    label: bytes,
+    message: SecretBase,
+    /,
+) -> bytes: ...

@@ -32,7 +32,7 @@ mod _native {
     #[pymodule_export]
     use super::age::{
         AgeStream, age_identities, age_identity_text, age_open, age_recipient, age_recipient_text,
-        age_seal,
+        age_seal, rsa_numbers, rsa_seal_oaep,
     };
     #[pymodule_export]
     use super::area::AreaBase;

@@ -16,6 +16,7 @@ pub(crate) mod load;
 pub mod mac;
 mod object;
 pub mod pkey;
+pub mod rsa_public;
 mod ssh;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -289,8 +289,15 @@ unsafe fn oaep_options(
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_padding(ctx, padding) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(ctx, hash.method()) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf1.method()) });
-    if !ready || label.is_empty() {
-        return ready;
+    // SAFETY: as the caller promises.
+    ready && unsafe { set_label(ctx, label) }
+}
+
+/// # Safety
+/// Inside the domain; a context of an RSA key that is ready for OAEP.
+pub(super) unsafe fn set_label(ctx: *mut lc::EVP_PKEY_CTX, label: &[u8]) -> bool {
+    if label.is_empty() {
+        return true;
     }
     // SAFETY: the label's length.
     let copy = unsafe { lc::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };
