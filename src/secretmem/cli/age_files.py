@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec, Self
 
 import click
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from secretmem import Secret
-    from secretmem.age import Passphrase
 
 P = ParamSpec("P")
 
@@ -34,7 +33,12 @@ def reported(command: Callable[P, None]) -> Callable[P, int]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
-        from secretmem import InvalidKey, LimitError, UnavailableError
+        from secretmem import (
+            InvalidKey,
+            LimitError,
+            SourceError,
+            UnavailableError,
+        )
         from secretmem.age import AgeError
 
         try:
@@ -53,7 +57,7 @@ def reported(command: Callable[P, None]) -> Callable[P, int]:
             where = f"{error.filename}: " if error.filename else ""
             voice.complain(f"{where}{voice.lower_first(str(error.strerror))}")
             return voice.FINDING
-        except (InvalidKey, ValueError, EOFError) as error:
+        except (InvalidKey, SourceError, ValueError, EOFError) as error:
             return _said(error, voice.USAGE)
         return voice.FINE
 
@@ -159,7 +163,7 @@ class Counter:
             self._line.say(f"{self._verb} {done >> 20} MiB")
             self._next = done + _STEP
 
-    def __enter__(self) -> Counter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

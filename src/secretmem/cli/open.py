@@ -54,7 +54,7 @@ _TERMINAL = (
 )
 @click.argument("file", default=age_files.STDIO)
 @age_files.reported
-def command(  # noqa: PLR0913 - the options of the program
+def command(
     *,
     paths: tuple[str, ...],
     ask: bool,
@@ -79,8 +79,9 @@ def command(  # noqa: PLR0913 - the options of the program
     with ExitStack() as stack:
         identities: list[age.Identity | age.SSHIdentity | age.Passphrase] = []
         for path in paths:
-            found = _load(path, phrase_source)
-            identities += [stack.enter_context(each) for each in found]
+            for each in _load(path, phrase_source):
+                stack.callback(each.close)
+                identities.append(each)
         if ask or (phrase_source is not None and not paths):
             phrase = age_files.passphrase(phrase_source, confirm=False)
             made = age.Passphrase(phrase, max_work_factor=max_work_factor)

@@ -54,7 +54,7 @@ _BINARY = (
 )
 @click.argument("file", default=age_files.STDIO)
 @age_files.reported
-def command(  # noqa: PLR0913 - the options of the program
+def command(
     *,
     recipients: tuple[str, ...],
     files: tuple[str, ...],
