@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_keyring", "age", "fernet", "keys"),
     ("sources",),
     ("contrib", "audit"),
-    ("prove", "doctor", "ps", "model", "testing"),
+    ("agent", "prove", "doctor", "ps", "model", "testing"),
     ("cli",),
     ("__main__",),
 )
@@ -47,7 +47,9 @@ AGAINST = {
 ALONE = frozenset({"model"})
 
 # Packages that are programs: their modules have no public names to list.
-PROGRAMS = frozenset({"audit", "cli", "doctor", "prove", "ps", "__main__"})
+PROGRAMS = frozenset(
+    {"agent", "audit", "cli", "doctor", "prove", "ps", "__main__"}
+)
 
 # The longest function, without its docstring. Median is about ten.
 LONGEST_FUNCTION = 60

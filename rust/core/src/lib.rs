@@ -7,7 +7,7 @@
 //!   arena     size classes over areas, canaries, release of idle areas
 //!   secret    the handle: pins, close, fork, views on windows
 //!   domain    secret stacks, trampoline, register clearing
-//!   ops, io, json  what can be done with the bytes
+//!   ops, io, intake, json  what can be done with the bytes
 //!   crypto    cryptography inside the domain, on a private copy of AWS-LC
 //!   audit     looks for keys in memory that is not secret
 //! ```
@@ -29,6 +29,7 @@ mod draft;
 pub mod env;
 pub mod error;
 mod gate;
+pub mod intake;
 pub mod io;
 pub mod json;
 pub mod kernel;

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod age;
+mod agent;
 mod area;
 mod audit;
 mod buffer;
@@ -34,6 +35,8 @@ mod _native {
         AgeStream, age_identities, age_identity_text, age_open, age_recipient, age_recipient_text,
         age_seal, rsa_numbers, rsa_seal_oaep,
     };
+    #[pymodule_export]
+    use super::agent::{IntakeBase, ssh_add_message};
     #[pymodule_export]
     use super::area::AreaBase;
     #[pymodule_export]

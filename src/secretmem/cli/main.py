@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": "look for keys in a process, from outside, or in a core file",
     "doctor": "say whether secret memory works here, and what to change",
     "ps": "list who holds secret memory on this machine",
+    "agent": "keep SSH keys in secret memory, for ssh, git and others",
     "model": "run the system that this package stands on, as a model",
 }
 

@@ -4,6 +4,7 @@
 //! Inputs are public slices and handles of secrets; outputs go to buffers of the caller's or to
 //! new secrets.
 
+pub mod added;
 pub mod aead;
 pub mod age;
 pub mod age_stream;
