@@ -25,14 +25,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_availability", "_limits", "_errors"),
     ("_missing", "_backend"),  # which one is used where _native is absent
     ("_policy",),
-    ("_secret", "_sources", "_area", "hazmat"),
+    ("_decoding", "_secret", "_sources", "_area", "hazmat"),
     ("_posture", "_harden"),
     ("",),  # secretmem/__init__.py: the public names, nothing of its own
     ("crypto",),
     ("_keyring", "age", "fernet", "keys"),
     ("sources",),
-    ("contrib", "audit"),
-    ("agent", "prove", "doctor", "ps", "model", "testing"),
+    ("contrib",),
+    ("prove", "doctor", "ps", "model", "testing"),
     ("cli",),
     ("__main__",),
 )
@@ -47,9 +47,7 @@ AGAINST = {
 ALONE = frozenset({"model"})
 
 # Packages that are programs: their modules have no public names to list.
-PROGRAMS = frozenset(
-    {"agent", "audit", "cli", "doctor", "prove", "ps", "__main__"}
-)
+PROGRAMS = frozenset({"cli", "doctor", "prove", "ps", "__main__"})
 
 # The longest function, without its docstring. Median is about ten.
 LONGEST_FUNCTION = 60

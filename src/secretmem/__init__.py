@@ -9,9 +9,9 @@ How the package is laid out, in the direction in which it imports:
   wrong and what to do about it.
 - ``_policy`` is what the program requires, ``_posture`` what it has,
   ``_harden`` what it gives up for more.
-- ``_secret`` (with ``_sources``), ``_area`` and ``hazmat`` are what programs
-  use; ``crypto``, ``_keyring``, ``fernet``, ``keys`` and ``age`` use secrets
-  in turn.
+- ``_secret`` (with ``_sources``, ``_decoding``), ``_area`` and ``hazmat``
+  are what programs use; ``crypto``, ``_keyring``, ``fernet``, ``keys`` and
+  ``age`` use secrets in turn.
 - ``sources`` reads them from wherever they are kept.
 - ``prove``, ``doctor``, ``ps`` and ``model`` are the programs, ``cli`` their
   command lines, ``testing`` the pytest plugin.

@@ -10,7 +10,6 @@ __all__ = [
     "AgeStream",
     "AreaBase",
     "Ed25519Base",
-    "IntakeBase",
     "KeyBase",
     "SecretBase",
     "View",
@@ -41,8 +40,6 @@ __all__ = [
     "memfd_secret",
     "pbkdf2",
     "probe",
-    "rsa_numbers",
-    "rsa_seal_oaep",
     "scram_proof",
     "scrypt",
     "seccomp_active",
@@ -50,7 +47,6 @@ __all__ = [
     "set_dumpable",
     "set_no_new_privs",
     "settings",
-    "ssh_add_message",
     "start",
     "started",
     "stats",
@@ -158,6 +154,9 @@ class SecretBase:
     def _decode(
         self, encoding: str, /, *, name: str | None = None
     ) -> Self: ...
+    def _encode(
+        self, encoding: str, /, *, name: str | None = None
+    ) -> Self: ...
     def _write(self, fd: int, /) -> None: ...
     def _export(self) -> bytes: ...
 
@@ -210,8 +209,8 @@ class KeyBase:
     @property
     def closed(self) -> bool: ...
     def public(self) -> bytes: ...
-    def public_numbers(self) -> tuple[bytes, bytes]: ...
     def pkcs8(self, cls: type[_S]) -> _S: ...
+    def number(self, cls: type[_S], name: str) -> _S: ...
     def sign_ecdsa(self, digest: bytes) -> bytes: ...
     def sign_pkcs1(self, algorithm: str, digest: bytes) -> bytes: ...
     def sign_pss(
@@ -246,21 +245,6 @@ class Ed25519Base:
     def close(self) -> None: ...
 
 @final
-class IntakeBase:
-    """A message of known length that arrives piece by piece."""
-
-    def __new__(cls, size: int) -> Self: ...
-    @property
-    def room(self) -> int: ...
-    def read(self, fd: int) -> bool: ...
-    def finish(self, cls: type[_S], name: str | None) -> _S: ...
-    def close(self) -> None: ...
-
-def ssh_add_message(
-    message: SecretBase, /
-) -> tuple[Ed25519Base | KeyBase, bytes, bytes, bytes]: ...
-
-@final
 class X25519Base:
     """An X25519 private key."""
 
@@ -275,25 +259,35 @@ class X25519Base:
     def exchange(self, cls: type[_S], peer: bytes) -> _S: ...
     def close(self) -> None: ...
 
-@final
-class SearchBase:
-    """All forms of some keys, to be looked for."""
-
-    def __new__(cls, *keys: tuple[str, SecretBase]) -> SearchBase: ...
-    def forms(self) -> list[tuple[int, str, str, int, int]]: ...
-    def scan(
-        self, fd: int, start: int, size: int, /
-    ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]], int]: ...
-    def registers(
-        self, thread: int, /
-    ) -> tuple[int, list[tuple[str, tuple[int, int, int]]]]: ...
-    def close(self) -> None: ...
-
-def trace_stop(thread: int, /) -> int: ...
-def trace_resume(thread: int, signal: int, /) -> None: ...
-def allow_tracer(pid: int, /) -> None: ...
 def x25519(
     cls: type[_S], private: SecretBase, public: bytes, name: str | None, /
+) -> _S: ...
+def hotp(
+    algorithm: str, key: SecretBase, counter: int, digits: int, /
+) -> int: ...
+def hotp_verify(
+    algorithm: str,
+    key: SecretBase,
+    counter: int,
+    digits: int,
+    candidate: bytes,
+    /,
+) -> bool: ...
+def pkcs8_encrypt(
+    algorithm: str,
+    form: SecretBase,
+    passphrase: SecretBase,
+    cost: tuple[int, int, int],
+    salt: bytes,
+    iv: bytes,
+    /,
+) -> bytes: ...
+def pem_body(
+    cls: type[_S],
+    secret: SecretBase,
+    label: str | None,
+    name: str | None,
+    /,
 ) -> _S: ...
 def json_field(
     cls: type[_S],
@@ -423,12 +417,3 @@ def age_open(
     cls: type[_S], key: SecretBase, payload: bytes, name: str | None, /
 ) -> _S: ...
 def age_seal(key: SecretBase, data: SecretBase | Buffer, /) -> bytes: ...
-def rsa_numbers(spki: bytes, /) -> tuple[bytes, bytes] | None: ...
-def rsa_seal_oaep(
-    modulus: bytes,
-    exponent: bytes,
-    algorithm: str,
-    label: bytes,
-    message: SecretBase,
-    /,
-) -> bytes: ...

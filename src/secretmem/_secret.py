@@ -14,6 +14,7 @@ from secretmem import (
     _errors,  # noqa: F401 - loaded while its file can still be read
     _policy,
 )
+from secretmem._decoding import Decoding
 from secretmem._sources import (
     default_name,
     descriptor_of,
@@ -36,7 +37,7 @@ else:
 MAX_SIZE = 1 << 20
 
 
-class Secret(_native.SecretBase):
+class Secret(Decoding, _native.SecretBase):
     """
     A value in secret memory.
 
@@ -196,76 +197,6 @@ class Secret(_native.SecretBase):
         """
         label = options.pop("label", name)
         return erase_variable(cls, name, erase=erase, name=label, **options)
-
-    @classmethod
-    def from_base64(
-        cls,
-        data: object,
-        *,
-        urlsafe: bool = False,
-        **options: Any,  # noqa: ANN401 - as from_bytes
-    ) -> Self:
-        """
-        Decode base64 (RFC 4648, sections 4 and 5) inside secret memory.
-
-        Args:
-            data: A Secret, or a bytes-like object or ASCII str; white space
-                at its ends is ignored and padding may be missing.
-            urlsafe: Use the alphabet of section 5.
-            **options: As for every constructor; of a Secret's result only
-                ``name`` can be chosen.
-
-        Raises:
-            ValueError: The text is not base64.
-        """
-        alphabet = "base64url" if urlsafe else "base64"
-        return cls._decoded(data, alphabet, options)
-
-    @classmethod
-    def from_hex(cls, data: object, **options: Any) -> Self:  # noqa: ANN401 - as from_bytes
-        """
-        Decode hexadecimal digits (RFC 4648, section 8) inside secret memory.
-
-        Arguments and errors are those of `from_base64`.
-        """
-        return cls._decoded(data, "hex", options)
-
-    @classmethod
-    def _decoded(
-        cls, data: object, encoding: str, options: dict[str, Any]
-    ) -> Self:
-        name = options.pop("name", None)
-        if isinstance(data, Secret):
-            if options:
-                raise TypeError("a Secret decides itself how it is kept")
-            return data._decode(encoding, name=name)  # type: ignore[return-value]  # noqa: SLF001 - cls is final
-        # A str is read where it is: encoding it would leave a copy behind.
-        made = cls._from_str if isinstance(data, str) else cls.from_bytes
-        with made(data, **options) as text:  # type: ignore[arg-type]  # checked there
-            return text._decode(encoding, name=name)  # noqa: SLF001 - our own class
-
-    def json_field(self, *path: str | int, name: str | None = None) -> Secret:
-        """
-        Return one string of a JSON document (RFC 8259) as a new Secret.
-
-        The document, a Secret of at most 64 KiB, is read inside secret
-        memory.  It is kept as the document is.
-
-        Args:
-            *path: Keys of objects and indices of arrays from the outermost
-                in, at most 8; none if the document is a string.
-            name: Of the result.
-
-        Raises:
-            ValueError: No JSON, no such field, no string there, or an object
-                on the path has that key twice.
-        """
-        for step in path:
-            if isinstance(step, bool) or not isinstance(step, str | int):
-                raise TypeError("a path has str keys and int indices")
-            if isinstance(step, int) and step < 0:
-                raise ValueError("an index of a JSON array is not negative")
-        return _native.json_field(Secret, self, path, name)
 
     @classmethod
     def prompt(

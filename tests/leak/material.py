@@ -216,6 +216,7 @@ def _symmetric(key: bytes) -> Material:
     parts = {
         **_cipher_parts(key),
         **_mac_parts(key),
+        "text of the key in base32": base64.b32encode(key).rstrip(b"="),
         "text of the message": message,
     }
     return Material({"key": key, "plain": message}, parts)

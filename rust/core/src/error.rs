@@ -51,6 +51,8 @@ pub enum Error {
     Encoding,
     /// A JSON document without the wanted string, or none at all.
     Json(&'static str),
+    /// A text without the wanted PEM block.
+    Pem(&'static str),
     /// A key, nonce or length that an algorithm does not take.
     Key(&'static str),
     /// A tag that does not fit: nothing more is said.

@@ -7,9 +7,8 @@
 //!   arena     size classes over areas, canaries, release of idle areas
 //!   secret    the handle: pins, close, fork, views on windows
 //!   domain    secret stacks, trampoline, register clearing
-//!   ops, io, intake, json  what can be done with the bytes
+//!   ops, io, json  what can be done with the bytes
 //!   crypto    cryptography inside the domain, on a private copy of AWS-LC
-//!   audit     looks for keys in memory that is not secret
 //! ```
 //!
 //! Data flows downwards in this list; nothing imports from below itself.
@@ -17,9 +16,6 @@
 mod arena;
 pub mod article;
 mod asm;
-// As for `crypto`.
-#[cfg(not(miri))]
-pub mod audit;
 mod bounce;
 // Miri calls no C.
 #[cfg(not(miri))]
@@ -29,13 +25,13 @@ mod draft;
 pub mod env;
 pub mod error;
 mod gate;
-pub mod intake;
 pub mod io;
 pub mod json;
 pub mod kernel;
 pub mod mapping;
 pub mod ops;
 mod page;
+mod pem;
 pub mod runtime;
 pub mod secret;
 mod sync;

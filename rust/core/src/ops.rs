@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernel::KERNEL;
 use crate::kernel::Kernel;
 use crate::secret::{Options, Pinned, Secret};
+use base32ct::{Base32, Base32Unpadded, Base32Upper, Base32UpperUnpadded};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 use subtle::ConstantTimeEq;
 
@@ -20,6 +21,8 @@ pub enum TextEncoding {
     Base64,
     /// Section 5; padding may be missing.
     Base64Url,
+    /// Section 6, upper or lower case; padding may be missing.
+    Base32,
     /// Section 8, either case.
     Hex,
 }
@@ -201,6 +204,29 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// The secret as text, as a new secret.
+    ///
+    /// # Errors
+    /// As [`Secret::duplicate`].
+    pub fn encode(&self, encoding: TextEncoding, options: Options) -> Result<Self> {
+        let pinned = self.pin()?;
+        let (len, room) = (self.size(), 2 * self.size() + 8);
+        let (draft, written) = Draft::filled(room, options, |to| {
+            pinned.with(|from| {
+                domain::run(pinned.runtime, || {
+                    // SAFETY: the slot is open and holds `len` bytes.
+                    let source = unsafe { bytes(from, len) };
+                    // SAFETY: the draft is open and holds `room` bytes.
+                    let target = unsafe { bytes_mut(to, room) };
+                    encode(encoding, source, target)
+                })
+            })
+        })?;
+        draft.finish_at(written??.ok_or(Error::Encoding)?)
+    }
+}
+
 impl Pinned<'_> {
     /// Copies the bytes of a range, from an open slot to an open draft.
     fn gather(&self, range: Range, from: *const u8, to: *mut u8) -> Result<()> {
@@ -289,6 +315,7 @@ fn stripped(mut text: &[u8]) -> &[u8] {
 fn decode(encoding: TextEncoding, source: &[u8], target: &mut [u8]) -> Option<usize> {
     let padded = source.ends_with(b"=");
     let done = match (encoding, padded) {
+        (TextEncoding::Base32, _) => return decode_base32(source, target, padded),
         (TextEncoding::Hex, _) => {
             return base16ct::mixed::decode(source, target).ok().map(<[u8]>::len);
         }
@@ -298,6 +325,32 @@ fn decode(encoding: TextEncoding, source: &[u8], target: &mut [u8]) -> Option<us
         (TextEncoding::Base64Url, false) => Base64UrlUnpadded::decode(source, target),
     };
     done.ok().map(<[u8]>::len)
+}
+
+/// Inside the domain, as [`decode`]. Whether the letters are small is no secret.
+fn decode_base32(source: &[u8], target: &mut [u8], padded: bool) -> Option<usize> {
+    use base32ct::Encoding as _;
+    let upper = source.iter().any(u8::is_ascii_uppercase);
+    let done = match (upper, padded) {
+        (true, true) => Base32Upper::decode(source, target),
+        (true, false) => Base32UpperUnpadded::decode(source, target),
+        (false, true) => Base32::decode(source, target),
+        (false, false) => Base32Unpadded::decode(source, target),
+    };
+    done.ok().map(<[u8]>::len)
+}
+
+/// Inside the domain: neither allocates nor panics. Without padding; hexadecimal digits are small.
+fn encode(encoding: TextEncoding, source: &[u8], target: &mut [u8]) -> Option<usize> {
+    let text = match encoding {
+        TextEncoding::Base64 => Base64Unpadded::encode(source, target).ok()?,
+        TextEncoding::Base64Url => Base64UrlUnpadded::encode(source, target).ok()?,
+        TextEncoding::Base32 => {
+            <Base32UpperUnpadded as base32ct::Encoding>::encode(source, target).ok()?
+        }
+        TextEncoding::Hex => return base16ct::lower::encode(source, target).ok().map(<[u8]>::len),
+    };
+    Some(text.len())
 }
 
 fn fill_random(kernel: &dyn Kernel, at: *mut u8, len: usize) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The border of JSON documents. Rust because they go to the core.
+//! The border of JSON documents and PEM text. Rust because they go to the core.
 
 use crate::error::Failure;
 use crate::secret::{SecretBase, make};
@@ -27,6 +27,19 @@ pub(crate) fn json_field<'py>(
     let secret = &secret.get().secret;
     let found = secret.json_field(&steps, secret.options());
     make(cls, found.map_err(Failure)?, name)
+}
+
+/// What a PEM block stands for, as a new Secret of class `cls`.
+#[pyfunction]
+#[pyo3(signature = (cls, secret, label, name, /))]
+pub(crate) fn pem_body<'py>(
+    cls: &Bound<'py, PyType>,
+    secret: &Bound<'py, SecretBase>,
+    label: Option<&str>,
+    name: Option<Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let secret = &secret.get().secret;
+    make(cls, secret.pem_body(label, secret.options()).map_err(Failure)?, name)
 }
 
 impl Given {

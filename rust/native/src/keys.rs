@@ -9,7 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use secretmem_core::crypto::ed25519::{self, SIGNATURE_SIZE};
-use secretmem_core::crypto::pkey::{Kind, PrivateKey, Source};
+use secretmem_core::crypto::pbes2::{self, Derivation, Fresh, SALT_SIZE};
+use secretmem_core::crypto::pkey::{Kind, Number, PrivateKey, Source};
 
 /// RSA operations take long enough to give the interpreter up; those on P-256 do not.
 fn is_long(key: &PrivateKey) -> bool {
@@ -23,10 +24,6 @@ pub(crate) struct KeyBase {
 }
 
 impl KeyBase {
-    pub(crate) fn of(key: PrivateKey) -> Self {
-        Self { key }
-    }
-
     /// Bytes of the longest output: a signature, DER of two numbers for ECDSA.
     fn room(&self) -> usize {
         let bytes = self.key.bits().div_ceil(8);
@@ -120,19 +117,24 @@ impl KeyBase {
         PyBytes::new(py, self.key.public())
     }
 
-    /// The numbers of the public key: exponent and modulus of RSA, or a curve's point and nothing.
-    fn public_numbers<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let (first, second) = self.key.public_numbers().map_err(Failure)?;
-        Ok((PyBytes::new(py, &first), PyBytes::new(py, &second)))
-    }
-
     /// The private key as PKCS#8 DER in a new Secret of class `cls`.
     fn pkcs8<'py>(&self, cls: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
         let secret = self.key.pkcs8();
         make(cls, secret.duplicate(secret.options()).map_err(Failure)?, None)
+    }
+
+    /// One of the private numbers, by its name in a JSON Web Key, as a new Secret of class `cls`.
+    fn number<'py>(&self, cls: &Bound<'py, PyType>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let which = match name {
+            "d" => Number::D,
+            "p" => Number::P,
+            "q" => Number::Q,
+            "dp" => Number::Dp,
+            "dq" => Number::Dq,
+            "qi" => Number::Qi,
+            other => return Err(PyValueError::new_err(format!("no such number: {other:?}"))),
+        };
+        make(cls, self.key.number(which, self.key.pkcs8().options()).map_err(Failure)?, None)
     }
 
     /// ECDSA over a digest; DER.
@@ -187,16 +189,32 @@ impl KeyBase {
     }
 }
 
+/// Encrypts a PKCS#8 form; DER. `cost` is N, r and p of scrypt, or rounds of PBKDF2.
+#[pyfunction]
+#[pyo3(signature = (algorithm, form, passphrase, cost, salt, iv, /))]
+pub(crate) fn pkcs8_encrypt<'py>(
+    algorithm: &str,
+    form: &Bound<'py, SecretBase>,
+    passphrase: &Bound<'py, SecretBase>,
+    cost: (u64, u16, u16),
+    salt: [u8; SALT_SIZE],
+    iv: [u8; SALT_SIZE],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let derivation = match (algorithm, u32::try_from(cost.0)) {
+        ("scrypt", _) => Derivation::Scrypt { cost },
+        ("pbkdf2", Ok(iterations)) => Derivation::Pbkdf2 { iterations },
+        (other, _) => return Err(PyValueError::new_err(format!("no {other:?} with this cost"))),
+    };
+    let (py, form) = (form.py(), &form.get().secret);
+    let passphrase = &passphrase.get().secret;
+    let made = py.detach(|| pbes2::encrypt(form, passphrase, derivation, Fresh { salt, iv }));
+    Ok(PyBytes::new(py, &made.map_err(Failure)?))
+}
+
 /// An Ed25519 private key.
 #[pyclass(frozen, module = "secretmem._native")]
 pub(crate) struct Ed25519Base {
     key: ed25519::PrivateKey,
-}
-
-impl Ed25519Base {
-    pub(crate) fn of(key: ed25519::PrivateKey) -> Self {
-        Self { key }
-    }
 }
 
 #[pymethods]

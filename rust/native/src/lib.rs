@@ -6,9 +6,7 @@
 #![deny(unsafe_code)]
 
 mod age;
-mod agent;
 mod area;
-mod audit;
 mod buffer;
 mod crypto;
 mod error;
@@ -16,6 +14,7 @@ mod io;
 mod json;
 mod kdf;
 mod keys;
+mod otp;
 mod process;
 mod secret;
 mod view;
@@ -33,25 +32,23 @@ mod _native {
     #[pymodule_export]
     use super::age::{
         AgeStream, age_identities, age_identity_text, age_open, age_recipient, age_recipient_text,
-        age_seal, rsa_numbers, rsa_seal_oaep,
+        age_seal,
     };
     #[pymodule_export]
-    use super::agent::{IntakeBase, ssh_add_message};
-    #[pymodule_export]
     use super::area::AreaBase;
-    #[pymodule_export]
-    use super::audit::{SearchBase, allow_tracer, trace_resume, trace_stop};
     #[pymodule_export]
     use super::crypto::{
         aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,
         fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret, hmac_verify, scram_proof,
     };
     #[pymodule_export]
-    use super::json::json_field;
+    use super::json::{json_field, pem_body};
     #[pymodule_export]
     use super::kdf::{argon2id, pbkdf2, scrypt};
     #[pymodule_export]
-    use super::keys::{Ed25519Base, KeyBase};
+    use super::keys::{Ed25519Base, KeyBase, pkcs8_encrypt};
+    #[pymodule_export]
+    use super::otp::{hotp, hotp_verify};
     #[pymodule_export]
     use super::process::{
         build_info, disable_speculation, dumpable, memfd_secret, probe, seccomp_active,

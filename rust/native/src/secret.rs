@@ -79,6 +79,7 @@ fn plain(name: &Bound<'_, PyString>) -> PyResult<Py<PyString>> {
 
 fn encoding(name: &str) -> PyResult<TextEncoding> {
     match name {
+        "base32" => Ok(TextEncoding::Base32),
         "base64" => Ok(TextEncoding::Base64),
         "base64url" => Ok(TextEncoding::Base64Url),
         "hex" => Ok(TextEncoding::Hex),
@@ -325,7 +326,7 @@ impl SecretBase {
         Self::derived(slf, secret.strip(secret.options()).map_err(Failure)?)
     }
 
-    /// A new Secret: what the text stands for ("base64", "base64url", "hex").
+    /// A new Secret: what the text stands for ("base32", "base64", "base64url", "hex").
     #[pyo3(signature = (encoding, /, *, name=None))]
     fn _decode<'py>(
         slf: &Bound<'py, Self>,
@@ -335,6 +336,18 @@ impl SecretBase {
         let secret = &slf.get().secret;
         let decoded = secret.decode(self::encoding(encoding)?, secret.options());
         make(&slf.get_type(), decoded.map_err(Failure)?, name)
+    }
+
+    /// The secret as text, without padding.
+    #[pyo3(signature = (encoding, /, *, name=None))]
+    fn _encode<'py>(
+        slf: &Bound<'py, Self>,
+        encoding: &str,
+        name: Option<Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let secret = &slf.get().secret;
+        let encoded = secret.encode(self::encoding(encoding)?, secret.options());
+        make(&slf.get_type(), encoded.map_err(Failure)?, name)
     }
 
     /// A context manager whose target is a memoryview of the secret.

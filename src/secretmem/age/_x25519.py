@@ -123,8 +123,7 @@ class Identity:
         """
         found = read_identities(text)
         if len(found) == 1:
-            with found[0] as key:
-                return cls(key)
+            return cls(found[0])
         for key in found:
             key.close()
         raise InvalidKey(

@@ -43,8 +43,8 @@ __all__ = (
     "encrypt",
 )
 
-KEY_SIZE = 32
-SEGMENT_SIZE = 1 << 20
+_KEY_SIZE = 32
+_SEGMENT_SIZE = 1 << 20
 """Bytes of a ciphertext segment unless told otherwise: 1 MiB."""
 
 _SALT = 32
@@ -58,14 +58,14 @@ _LARGEST = (1 << 31) - 1
 _T = TypeVar("_T")
 
 
-class Reader(Protocol):
+class _Reader(Protocol):
     """What data is read from: a file opened for reading bytes."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes, none at the end."""
 
 
-class Writer(Protocol):
+class _Writer(Protocol):
     """What data is written to: a file opened for writing bytes."""
 
     def write(self, data: bytes, /) -> object:
@@ -91,9 +91,9 @@ class _Stream:
                 f"the key is a Secret, not {type(key).__name__}: "
                 "Secret.random(32) makes one"
             )
-        if len(key) < KEY_SIZE:
+        if len(key) < _KEY_SIZE:
             raise InvalidKey(
-                f"the key has {KEY_SIZE} bytes or more, not {len(key)}"
+                f"the key has {_KEY_SIZE} bytes or more, not {len(key)}"
             )
         if not _HEADER + _TAG < segment_size <= _LARGEST:
             raise ValueError(
@@ -112,7 +112,7 @@ class _Stream:
         """Derive the stream's key."""
         salt, self._prefix = header[1 : 1 + _SALT], header[1 + _SALT :]
         self._cipher = AESGCM(
-            hkdf(self._main, KEY_SIZE, salt=salt, info=associated_data)
+            hkdf(self._main, _KEY_SIZE, salt=salt, info=associated_data)
         )
 
     def _key(self) -> AESGCM:
@@ -184,7 +184,7 @@ class Encryptor(_Stream):
         key: Secret,
         associated_data: bytes = b"",
         *,
-        segment_size: int = SEGMENT_SIZE,
+        segment_size: int = _SEGMENT_SIZE,
     ) -> None:
         super().__init__(key, segment_size)
         self._header = bytes([_HEADER]) + os.urandom(_SALT + _PREFIX)
@@ -243,7 +243,7 @@ class Decryptor(_Stream):
         key: Secret,
         associated_data: bytes = b"",
         *,
-        segment_size: int = SEGMENT_SIZE,
+        segment_size: int = _SEGMENT_SIZE,
     ) -> None:
         super().__init__(key, segment_size)
         self._associated_data = associated_data
@@ -354,11 +354,11 @@ class Decryptor(_Stream):
 
 def encrypt(
     key: Secret,
-    reader: Reader,
-    writer: Writer,
+    reader: _Reader,
+    writer: _Writer,
     associated_data: bytes = b"",
     *,
-    segment_size: int = SEGMENT_SIZE,
+    segment_size: int = _SEGMENT_SIZE,
 ) -> None:
     """
     Encrypt what ``reader`` gives into ``writer``, in constant memory.
@@ -378,11 +378,11 @@ def encrypt(
 
 def decrypt(
     key: Secret,
-    reader: Reader,
-    writer: Writer,
+    reader: _Reader,
+    writer: _Writer,
     associated_data: bytes = b"",
     *,
-    segment_size: int = SEGMENT_SIZE,
+    segment_size: int = _SEGMENT_SIZE,
 ) -> None:
     """
     Decrypt the stream that ``reader`` gives into ``writer``.
@@ -401,10 +401,10 @@ def decrypt(
 
 def decrypt_to_secret(
     key: Secret,
-    reader: Reader,
+    reader: _Reader,
     associated_data: bytes = b"",
     *,
-    segment_size: int = SEGMENT_SIZE,
+    segment_size: int = _SEGMENT_SIZE,
     max_size: int = 64 << 10,
     name: str | None = None,
 ) -> Secret:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from secretmem.keys._ec import EllipticCurvePrivateKey
 from secretmem.keys._ed25519 import Ed25519PrivateKey
-from secretmem.keys._load import load_der, load_file, load_pem
+from secretmem.keys._forms import PassphraseEncryption
+from secretmem.keys._load import load_der, load_file, load_jwk, load_pem
 from secretmem.keys._rsa import RSAPrivateKey
 from secretmem.keys._x25519 import X25519PrivateKey
 
@@ -18,9 +19,11 @@ from secretmem.keys._x25519 import X25519PrivateKey
 __all__ = (
     "Ed25519PrivateKey",
     "EllipticCurvePrivateKey",
+    "PassphraseEncryption",
     "RSAPrivateKey",
     "X25519PrivateKey",
     "load_der",
     "load_file",
+    "load_jwk",
     "load_pem",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from secretmem import _policy
+from secretmem import Secret, _policy
 
 
 if TYPE_CHECKING:
@@ -44,18 +44,50 @@ class PrivateKey:
     ) -> None:
         self.close()
 
+    def pkcs8(self) -> Secret:
+        """Return the PKCS#8 form (RFC 5958), DER, as a new Secret."""
+        form: Secret = self._key.pkcs8(Secret)
+        return form
+
     def private_bytes(
         self,
-        encoding: forms.Encoding,  # noqa: ARG002 - pyca's signature
-        format: forms.PrivateFormat,  # noqa: A002, ARG002 - as above
-        encryption_algorithm: forms.KeySerializationEncryption,  # noqa: ARG002 - as above
-    ) -> NoReturn:
-        """Refuse: the key would lie in ordinary memory."""
-        raise TypeError(
-            "a private key does not leave secret memory; "
-            "secretmem.hazmat.export_bytes(key.pkcs8()) makes a copy in "
-            "ordinary memory"
-        )
+        encoding: forms.Encoding,
+        format: forms.PrivateFormat,  # noqa: A002 - pyca's signature
+        encryption_algorithm: forms.KeySerializationEncryption,
+    ) -> bytes:
+        """
+        Return the key encrypted; the plain one stays in secret memory.
+
+        Args:
+            encoding: PEM or DER.
+            format: PKCS8, of which the encrypted form is RFC 5958's.
+            encryption_algorithm: `PassphraseEncryption`, or pyca's
+                ``BestAvailableEncryption``, which is PBKDF2 here and whose
+                passphrase lies in ordinary memory.
+
+        Raises:
+            TypeError: Without encryption: ``hazmat`` is the way out.
+            UnsupportedAlgorithm: Another encoding or format.
+        """
+        from secretmem.keys._forms import encrypted
+
+        return encrypted(self.pkcs8, encoding, format, encryption_algorithm)
+
+    def jwk(self) -> Secret:
+        """
+        Return the JSON Web Key (RFC 7517) as a new Secret.
+
+        It holds the private key: ``hazmat.export_str`` gives the text.
+        """
+        from secretmem.keys._forms import jwk
+
+        public: Any = self
+        return jwk(public.public_key(), self._number)
+
+    def _number(self, name: str) -> Secret:
+        """Give one of the private numbers by its name in a JWK."""
+        number: Secret = self._key.number(Secret, name)
+        return number
 
     @classmethod
     def from_private_bytes(cls, data: object) -> NoReturn:  # noqa: ARG003 - as pyca

@@ -116,8 +116,3 @@ class EllipticCurvePrivateKey(PrivateKey, pyca.EllipticCurvePrivateKey):
             "pyca.EllipticCurvePublicKey",
             load_der_public_key(self._key.public()),
         )
-
-    def pkcs8(self) -> Secret:
-        """Return the PKCS#8 form, DER, as a new Secret."""
-        form: Secret = self._key.pkcs8(Secret)
-        return form

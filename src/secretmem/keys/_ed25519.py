@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 else:
     _native = _policy.bind()
 
+# What stands before the seed: RFC 8410, section 7.
+_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
+
 
 class Ed25519PrivateKey(PrivateKey, pyca.Ed25519PrivateKey):
     """An Ed25519 private key; an instance of pyca's abstract class."""
@@ -63,3 +66,11 @@ class Ed25519PrivateKey(PrivateKey, pyca.Ed25519PrivateKey):
         """Return the 32-byte seed as a new Secret."""
         seed: Secret = self._key.seed(Secret)
         return seed
+
+    def pkcs8(self) -> Secret:
+        """Return the PKCS#8 form (RFC 8410), DER, as a new Secret."""
+        with self.seed() as seed:
+            return _PKCS8 + seed
+
+    def _number(self, name: str) -> Secret:  # noqa: ARG002 - "d" is the only one
+        return self.seed()

@@ -34,11 +34,12 @@ def load_file(
     inherit: bool | None = None,
 ) -> Loaded:
     """
-    Load a private key from a PEM, DER or OpenSSH file.
+    Load a private key from a PEM, DER, OpenSSH or JWK file.
 
     Args:
         path: The file, at most 64 KiB: PKCS#8, encrypted PKCS#8, PKCS#1,
-            SEC 1, or what ``ssh-keygen`` writes, encrypted or not.
+            SEC 1, what ``ssh-keygen`` writes, encrypted or not, or a JSON
+            Web Key.
         passphrase: Of an encrypted key.
         inherit: Whether forked children have the key.
 
@@ -68,6 +69,21 @@ def load_der(
 ) -> Loaded:
     """Load a private key from DER; see `load_file`."""
     return _load(encoded, passphrase, inherit=inherit)
+
+
+def load_jwk(text: Secret, *, inherit: bool | None = None) -> Loaded:
+    """
+    Load a private key from a JSON Web Key (RFC 7517).
+
+    Args:
+        text: An object of the type OKP (Ed25519, X25519), EC or RSA; an RSA
+            key with its primes ``p`` and ``q`` and ``qi``.
+        inherit: Whether forked children have the key.
+
+    Raises:
+        InvalidKey: Damaged, incomplete, of an unknown kind, or public.
+    """
+    return _load(text, None, inherit=inherit)
 
 
 def _load(

@@ -123,11 +123,6 @@ class RSAPrivateKey(PrivateKey, pyca.RSAPrivateKey):
             "pyca.RSAPublicKey", load_der_public_key(self._key.public())
         )
 
-    def pkcs8(self) -> Secret:
-        """Return the PKCS#8 form, DER, as a new Secret."""
-        form: Secret = self._key.pkcs8(Secret)
-        return form
-
 
 def _mgf1(mgf: object) -> str:
     algorithm = getattr(mgf, "_algorithm", None)

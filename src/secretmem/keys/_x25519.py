@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 else:
     _native = _policy.bind()
 
+# What stands before the seed: RFC 8410, section 7.
+_PKCS8 = bytes.fromhex("302e020100300506032b656e04220420")
+
 
 class X25519PrivateKey(PrivateKey, pyca.X25519PrivateKey):
     """An X25519 private key; an instance of pyca's abstract class."""
@@ -69,3 +72,11 @@ class X25519PrivateKey(PrivateKey, pyca.X25519PrivateKey):
         """Return the 32 bytes of the private key as a new Secret."""
         seed: Secret = self._key.seed(Secret)
         return seed
+
+    def pkcs8(self) -> Secret:
+        """Return the PKCS#8 form (RFC 8410), DER, as a new Secret."""
+        with self.seed() as seed:
+            return _PKCS8 + seed
+
+    def _number(self, name: str) -> Secret:  # noqa: ARG002 - "d" is the only one
+        return self.seed()

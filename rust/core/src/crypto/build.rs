@@ -73,10 +73,12 @@ unsafe fn if_right(key: *mut lc::EVP_PKEY, right: bool) -> *mut lc::EVP_PKEY {
     ptr::null_mut()
 }
 
+/// Of Ed25519 or X25519.
+///
 /// # Safety
 /// Inside the domain.
-pub(super) unsafe fn ed25519(seed: &[u8; 32], public: &[u8]) -> *mut lc::EVP_PKEY {
-    let (kind, none, len) = (lc::EVP_PKEY_ED25519, ptr::null_mut(), seed.len());
+pub(super) unsafe fn raw(kind: c_int, seed: &[u8; 32], public: &[u8]) -> *mut lc::EVP_PKEY {
+    let (none, len) = (ptr::null_mut(), seed.len());
     // SAFETY: the array's own length.
     let key = unsafe { lc::EVP_PKEY_new_raw_private_key(kind, none, seed.as_ptr(), len) };
     let mut own = [0u8; 32];

@@ -4,22 +4,21 @@
 //! A token is `0x80, time (8 bytes, big endian), IV (16), ciphertext, HMAC (32)`; the border
 //! writes it as base64.
 
+use super::cbc::{self, BLOCK, padded};
 use super::mac::{self, Hash};
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::secret::{Options, Secret};
-use aws_lc_sys as lc;
-use core::mem::MaybeUninit;
-use subtle::{Choice, ConstantTimeEq, ConstantTimeLess};
 
 /// Bytes of a key: half signs, half encrypts.
 pub const KEY_SIZE: usize = 32;
 /// Bytes of an IV.
-pub const IV_SIZE: usize = 16;
+pub const IV_SIZE: usize = BLOCK;
+/// Half of the key.
+const HALF: usize = KEY_SIZE / 2;
 /// Version, time and IV.
 const HEADER: usize = 1 + 8 + IV_SIZE;
-const BLOCK: usize = 16;
 const MAC: usize = 32;
 const VERSION: u8 = 0x80;
 
@@ -27,10 +26,6 @@ const VERSION: u8 = 0x80;
 #[must_use]
 pub fn token_size(message: usize) -> usize {
     HEADER + padded(message) + MAC
-}
-
-fn padded(message: usize) -> usize {
-    message / BLOCK * BLOCK + BLOCK
 }
 
 fn check_key(key: &Secret) -> Result<()> {
@@ -64,7 +59,7 @@ pub fn seal(
     pinned.with(|at| {
         domain::run(pinned.runtime, || {
             // SAFETY: the key has 32 bytes and is open; the buffers have the lengths computed.
-            unsafe { encrypt(at.wrapping_add(KEY_SIZE / 2), *iv, from, len, to) };
+            unsafe { cbc::encrypt((at.wrapping_add(HALF), HALF), *iv, from, len, to) };
         })
     })??;
     drop(pinned);
@@ -97,64 +92,15 @@ pub fn open(key: &Secret, token: &[u8], options: Options) -> Result<Secret> {
     let (header, ciphertext) = body.split_at(HEADER);
     let iv = header.last_chunk::<IV_SIZE>().ok_or(Error::Tag)?;
     let draft = Draft::new(ciphertext.len(), options)?;
+    let (from, size) = (ciphertext.as_ptr(), ciphertext.len());
     let pinned = key.pin()?;
     let len = pinned.with(|at| {
         draft.with(|to| {
             domain::run(pinned.runtime, || {
                 // SAFETY: the key has 32 bytes; the draft is as long as the ciphertext.
-                unsafe { decrypt(at.wrapping_add(KEY_SIZE / 2), *iv, ciphertext, to) }
+                unsafe { cbc::decrypt((at.wrapping_add(HALF), HALF), *iv, from, size, to) }
             })
         })
     })???;
     draft.finish_at(len.ok_or(Error::Tag)?)
-}
-
-/// CBC with PKCS#7 padding, inside the domain.
-///
-/// # Safety
-/// `key` is readable for 16 bytes, `from` for `len`, `to` writable for the padded length.
-unsafe fn encrypt(key: *const u8, mut iv: [u8; IV_SIZE], from: *const u8, len: usize, to: *mut u8) {
-    let mut schedule = MaybeUninit::<lc::AES_KEY>::uninit();
-    let (schedule, iv) = (schedule.as_mut_ptr(), iv.as_mut_ptr());
-    let whole = len / BLOCK * BLOCK;
-    let fill = BLOCK - (len - whole);
-    let mut last = [fill as u8; BLOCK];
-    // SAFETY: fewer bytes than a block are left.
-    unsafe { crate::asm::copy(last.as_mut_ptr(), from.wrapping_add(whole), len - whole) };
-    // SAFETY: the key has 128 bits.
-    unsafe { lc::AES_set_encrypt_key(key, 128, schedule) };
-    // SAFETY: whole blocks of both buffers; the schedule was made above.
-    unsafe { lc::AES_cbc_encrypt(from, to, whole, schedule, iv, lc::AES_ENCRYPT) };
-    let end = to.wrapping_add(whole);
-    // SAFETY: as above, the last block.
-    unsafe { lc::AES_cbc_encrypt(last.as_ptr(), end, BLOCK, schedule, iv, lc::AES_ENCRYPT) };
-}
-
-/// Undoes [`encrypt`]: the length of the message, `None` if the padding is wrong. The MAC was
-/// right, so this tells an attacker nothing; the padding is looked at in constant time even so.
-///
-/// # Safety
-/// As [`encrypt`]; `to` is as long as the ciphertext, which has whole blocks, at least one.
-unsafe fn decrypt(
-    key: *const u8,
-    mut iv: [u8; IV_SIZE],
-    ciphertext: &[u8],
-    to: *mut u8,
-) -> Option<usize> {
-    let mut schedule = MaybeUninit::<lc::AES_KEY>::uninit();
-    let (schedule, iv) = (schedule.as_mut_ptr(), iv.as_mut_ptr());
-    let (from, len) = (ciphertext.as_ptr(), ciphertext.len());
-    // SAFETY: the key has 128 bits.
-    unsafe { lc::AES_set_decrypt_key(key, 128, schedule) };
-    // SAFETY: whole blocks; the schedule was made above.
-    unsafe { lc::AES_cbc_encrypt(from, to, len, schedule, iv, lc::AES_DECRYPT) };
-    // SAFETY: the last block was written above.
-    let last = unsafe { core::slice::from_raw_parts(to.wrapping_add(len - BLOCK), BLOCK) };
-    let fill = last.last().copied()?;
-    let mut right = !fill.ct_eq(&0) & fill.ct_lt(&(BLOCK as u8 + 1));
-    for (i, byte) in last.iter().rev().enumerate() {
-        let in_fill: Choice = (i as u8).ct_lt(&fill);
-        right &= !in_fill | byte.ct_eq(&fill);
-    }
-    bool::from(right).then(|| len - usize::from(fill))
 }

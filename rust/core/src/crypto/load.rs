@@ -2,7 +2,7 @@
 //!
 //! Called inside the domain with the secret heap.
 
-use super::ssh;
+use super::{jwk, ssh};
 use aws_lc_sys as lc;
 use core::ffi::{c_char, c_int, c_long, c_void};
 use core::ptr;
@@ -45,7 +45,7 @@ unsafe fn passphrase<'a>(at: *const u8, len: usize) -> &'a [u8] {
 ///
 /// # Safety
 /// Inside the domain; `at` is readable for `len` bytes, `pass` null or for `pass_len`.
-pub(crate) unsafe fn load(
+pub(super) unsafe fn load(
     at: *const u8,
     len: usize,
     pass: *const u8,
@@ -62,6 +62,10 @@ pub(crate) unsafe fn load(
     if bytes.windows(11).any(|w| w == b"-----BEGIN ") {
         // SAFETY: as the caller promises.
         return unsafe { load_pem(at, len, pass, pass_len) };
+    }
+    if jwk::is_jwk(bytes) {
+        // SAFETY: as the caller promises.
+        return unsafe { jwk::load(bytes) };
     }
     let mut cbs = lc::CBS { data: at, len };
     // SAFETY: the CBS is over the caller's bytes.
@@ -80,7 +84,38 @@ pub(crate) unsafe fn load(
     }
     let mut from = at;
     // SAFETY: as above.
-    unsafe { lc::d2i_AutoPrivateKey(ptr::null_mut(), &raw mut from, len as c_long) }
+    let key = unsafe { lc::d2i_AutoPrivateKey(ptr::null_mut(), &raw mut from, len as c_long) };
+    if !key.is_null() {
+        return key;
+    }
+    // SAFETY: as above.
+    unsafe { load_sec1(at, len) }
+}
+
+/// A SEC 1 key without its public half (RFC 5915 has it optional), which the library's search
+/// takes for RSA.
+///
+/// # Safety
+/// As [`load`].
+unsafe fn load_sec1(at: *const u8, len: usize) -> *mut lc::EVP_PKEY {
+    let mut cbs = lc::CBS { data: at, len };
+    // SAFETY: the CBS is over the caller's bytes; the curve must be named in them.
+    let ec = unsafe { lc::EC_KEY_parse_private_key(&raw mut cbs, ptr::null()) };
+    // SAFETY: no precondition.
+    let key = unsafe { lc::EVP_PKEY_new() };
+    let right = !ec.is_null()
+        && cbs.len == 0
+        && !key.is_null()
+        // SAFETY: the key takes the other over.
+        && unsafe { lc::EVP_PKEY_assign_EC_KEY(key, ec) } == 1;
+    if right {
+        return key;
+    }
+    // SAFETY: null or made above, not taken over.
+    unsafe { lc::EC_KEY_free(ec) };
+    // SAFETY: null or made above.
+    unsafe { lc::EVP_PKEY_free(key) };
+    ptr::null_mut()
 }
 
 /// # Safety

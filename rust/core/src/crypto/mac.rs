@@ -173,7 +173,7 @@ pub fn verify(hash: Hash, key: &Secret, message: &[u8], mac: &[u8]) -> Result<bo
 
 /// # Safety
 /// `key` is readable for `size` bytes, `out` writable for the hash's output.
-unsafe fn raw_hmac(
+pub(super) unsafe fn raw_hmac(
     method: *const aws_lc_sys::EVP_MD,
     key: *const u8,
     size: usize,

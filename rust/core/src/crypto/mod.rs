@@ -4,27 +4,31 @@
 //! Inputs are public slices and handles of secrets; outputs go to buffers of the caller's or to
 //! new secrets.
 
-pub mod added;
 pub mod aead;
 pub mod age;
 pub mod age_stream;
 mod build;
+mod cbc;
 pub mod ed25519;
 pub mod fernet;
 mod hooks;
+mod jwk;
 pub mod kdf;
-pub(crate) mod load;
+mod load;
 pub mod mac;
 mod object;
+pub mod otp;
+pub mod pbes2;
 pub mod pkey;
-pub mod rsa_public;
 mod ssh;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 #[cfg(test)]
 mod tests_age;
 #[cfg(test)]
 mod tests_derive;
+#[cfg(test)]
+mod tests_forms;
 pub mod x25519;
 
 use core::ffi::c_int;

@@ -151,51 +151,6 @@ pub(super) unsafe fn marshal_public(
     (bits, len.unwrap_or(0))
 }
 
-/// Writes the numbers of the public key, see `PrivateKey::public_numbers`; returns their bytes.
-///
-/// # Safety
-/// As [`marshal_public`], for two buffers.
-pub(super) unsafe fn public_numbers(
-    key: *mut lc::EVP_PKEY,
-    (first, second): (*mut u8, *mut u8),
-    room: usize,
-) -> (usize, usize) {
-    // SAFETY: a key.
-    if unsafe { lc::EVP_PKEY_id(key) } == lc::EVP_PKEY_RSA {
-        // SAFETY: an RSA key.
-        let rsa = unsafe { lc::EVP_PKEY_get0_RSA(key) };
-        // SAFETY: as above.
-        let e = unsafe { lc::RSA_get0_e(rsa) };
-        // SAFETY: as above.
-        let n = unsafe { lc::RSA_get0_n(rsa) };
-        // SAFETY: as the caller promises.
-        let e_len = unsafe { number(e, first, room) };
-        // SAFETY: as the caller promises.
-        return (e_len, unsafe { number(n, second, room) });
-    }
-    // SAFETY: an EC key has a group and a point.
-    let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
-    // SAFETY: as above.
-    let group = unsafe { lc::EC_KEY_get0_group(ec) };
-    // SAFETY: as above.
-    let point = unsafe { lc::EC_KEY_get0_public_key(ec) };
-    let form = lc::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
-    // SAFETY: the buffer has that room.
-    let len = unsafe { lc::EC_POINT_point2oct(group, point, form, first, room, ptr::null_mut()) };
-    (len, 0)
-}
-
-/// # Safety
-/// Inside the domain; a number of the library's; `out` is writable for `room` bytes.
-unsafe fn number(number: *const lc::BIGNUM, out: *mut u8, room: usize) -> usize {
-    // SAFETY: as the caller promises.
-    if unsafe { lc::BN_num_bytes(number) } as usize > room {
-        return 0;
-    }
-    // SAFETY: it fits, as compared above.
-    unsafe { lc::BN_bn2bin(number, out) }
-}
-
 /// Bytes of the PKCS#8 form.
 ///
 /// # Safety
@@ -334,15 +289,8 @@ unsafe fn oaep_options(
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_padding(ctx, padding) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(ctx, hash.method()) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf1.method()) });
-    // SAFETY: as the caller promises.
-    ready && unsafe { set_label(ctx, label) }
-}
-
-/// # Safety
-/// Inside the domain; a context of an RSA key that is ready for OAEP.
-pub(super) unsafe fn set_label(ctx: *mut lc::EVP_PKEY_CTX, label: &[u8]) -> bool {
-    if label.is_empty() {
-        return true;
+    if !ready || label.is_empty() {
+        return ready;
     }
     // SAFETY: the label's length.
     let copy = unsafe { lc::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };
@@ -387,4 +335,70 @@ pub(super) unsafe fn ecdh(
     // SAFETY: made above.
     unsafe { lc::EC_POINT_free(point) };
     usize::try_from(len).ok().filter(|n| *n > 0)
+}
+
+/// One of the private numbers of a key, big endian, into `out`: of an EC key only `d`, in the
+/// length of the field.
+///
+/// # Safety
+/// As [`marshal_private`].
+pub(super) unsafe fn number(
+    key: *mut lc::EVP_PKEY,
+    which: Number,
+    (out, room): (*mut u8, usize),
+) -> Option<usize> {
+    // SAFETY: a key.
+    let rsa = unsafe { lc::EVP_PKEY_get0_RSA(key) };
+    // SAFETY: a key.
+    let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
+    let (number, len) = if ec.is_null() {
+        // SAFETY: null, which `of_rsa` answers, or an RSA key.
+        let number = unsafe { of_rsa(rsa, which) }?;
+        // SAFETY: a number of that key.
+        (number, unsafe { lc::BN_num_bytes(number) } as usize)
+    } else {
+        // SAFETY: a key.
+        let bits = unsafe { lc::EVP_PKEY_bits(key) } as usize;
+        // SAFETY: an EC key.
+        let number = unsafe { lc::EC_KEY_get0_private_key(ec) };
+        ((which == Number::D && !number.is_null()).then_some(number)?, bits.div_ceil(8))
+    };
+    // SAFETY: room for `len` bytes, as compared.
+    (len <= room && ok(unsafe { lc::BN_bn2bin_padded(out, len, number) })).then_some(len)
+}
+
+/// The private numbers of RSA (RFC 8017) and of curves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// The private exponent, or the private number of a curve.
+    D,
+    /// The primes.
+    P,
+    /// As above.
+    Q,
+    /// d modulo p less one.
+    Dp,
+    /// d modulo q less one.
+    Dq,
+    /// The inverse of q modulo p.
+    Qi,
+}
+
+/// # Safety
+/// Null or an RSA key.
+unsafe fn of_rsa(rsa: *const lc::RSA, which: Number) -> Option<*const lc::BIGNUM> {
+    if rsa.is_null() {
+        return None;
+    }
+    let get = match which {
+        Number::D => lc::RSA_get0_d,
+        Number::P => lc::RSA_get0_p,
+        Number::Q => lc::RSA_get0_q,
+        Number::Dp => lc::RSA_get0_dmp1,
+        Number::Dq => lc::RSA_get0_dmq1,
+        Number::Qi => lc::RSA_get0_iqmp,
+    };
+    // SAFETY: an RSA key.
+    let number = unsafe { get(rsa) };
+    (!number.is_null()).then_some(number)
 }

@@ -7,6 +7,8 @@
 use super::load;
 use super::mac::Hash;
 use super::object;
+pub use super::object::Number;
+use super::pbes2;
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
@@ -19,7 +21,7 @@ use core::ptr;
 use object::Object;
 
 /// Heap that loading a key or one operation may take; measured at 4096-bit keys, doubled.
-pub(super) const HEAP: usize = 64 << 10;
+const HEAP: usize = 64 << 10;
 /// Bytes of the longest public key (SubjectPublicKeyInfo, RSA-8192) and of its signature.
 const MOST_PUBLIC: usize = 1200;
 /// Bytes of the longest text or file that is loaded: RSA-16384 has a fourth of it.
@@ -90,7 +92,8 @@ struct Kept {
 /// How a key is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// PEM text or DER: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1; an OpenSSH private key file.
+    /// PEM text or DER: PKCS#8, encrypted PKCS#8, PKCS#1, SEC 1; an OpenSSH private key file; a
+    /// JSON Web Key.
     pub encoded: &'a Secret,
     /// Of an encrypted key.
     pub passphrase: Option<&'a Secret>,
@@ -118,13 +121,23 @@ impl PrivateKey {
     /// # Errors
     /// [`Error::Key`] if it cannot be read: damaged, of another kind, or a wrong passphrase.
     pub fn load(source: Source<'_>, options: Options) -> Result<Self> {
+        let (file, passphrase) = (source.encoded, source.passphrase);
+        if file.size() > MOST_ENCODED {
+            return Err(Error::Key("an encoded private key has at most 64 KiB"));
+        }
+        let opened =
+            passphrase.map(|words| pbes2::open_scrypt(file, words, options)).transpose()?;
+        match opened.flatten() {
+            Some(form) => Self::read(Source { encoded: &form, passphrase: None }, options),
+            None => Self::read(source, options),
+        }
+    }
+
+    fn read(source: Source<'_>, options: Options) -> Result<Self> {
         let encoded = source.encoded.pin()?;
         let passphrase = source.passphrase.map(Secret::pin).transpose()?;
         let pass_len = source.passphrase.map_or(0, Secret::size);
         let len = source.encoded.size();
-        if len > MOST_ENCODED {
-            return Err(Error::Key("an encoded private key has at most 64 KiB"));
-        }
         // Text, decoded and decrypted bytes, in buffers that grew and that the heap rounds up.
         let heap = HEAP + 6 * len;
         encoded.with(|at| {
@@ -142,7 +155,7 @@ impl PrivateKey {
     }
 
     /// Runs `create` inside with that much heap, and keeps what it made.
-    pub(super) fn make(
+    fn make(
         options: Options,
         heap: usize,
         create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY,
@@ -200,6 +213,23 @@ impl PrivateKey {
         &self.pkcs8
     }
 
+    /// One of its private numbers, big endian, as a new secret; of a curve, in the length of its
+    /// field.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if this kind of key has no such number, or as every use of a secret.
+    pub fn number(&self, which: Number, options: Options) -> Result<Secret> {
+        let room = self.bits.div_ceil(8);
+        let draft = Draft::new(room, options)?;
+        let len = draft.with(|to| {
+            self.with_object(|key| {
+                // SAFETY: a key of the library's; the draft is open and has `room` bytes.
+                unsafe { object::number(key, which, (to, room)) }
+            })
+        })??;
+        draft.finish_at(len.ok_or(Error::Key("this kind of key has no such number"))?)
+    }
+
     /// Ends the key: its secret is closed, and its object freed now or when the last operation
     /// that uses it ends.
     ///
@@ -219,7 +249,7 @@ impl PrivateKey {
     }
 
     /// Runs `code` inside with the key's object.
-    pub(super) fn with_object<R: domain::Public>(
+    fn with_object<R: domain::Public>(
         &self,
         code: impl FnOnce(*mut lc::EVP_PKEY) -> R,
     ) -> Result<R> {

@@ -19,11 +19,11 @@ const MOST: usize = 64 << 20;
 const RSA: &[u8] = include_bytes!("testdata/ssh_rsa4096_bcrypt");
 const P521: &[u8] = include_bytes!("testdata/ssh_p521");
 
-fn of_bytes(bytes: &[u8]) -> Secret {
+pub(super) fn of_bytes(bytes: &[u8]) -> Secret {
     Secret::from_bytes(bytes, Options::default()).expect("secret")
 }
 
-fn leaves_room(what: &str, code: impl FnOnce()) {
+pub(super) fn leaves_room(what: &str, code: impl FnOnce()) {
     let deepest = depth::of(code);
     // Shown by `cargo test -- --nocapture`.
     #[allow(clippy::print_stderr, reason = "a figure for whoever asks for it")]
