@@ -138,13 +138,13 @@ impl Arena {
 
     /// Takes a new area of at least `pages` pages, smaller than planned if the limit says so.
     fn grow(&self, state: &mut State, pages: usize) -> Result<()> {
-        // As much again as there is: areas double, and start small again after a trim. What is
-        // frozen does not count: a process that forks often must not freeze large areas for few
-        // secrets.
+        // A quarter of what there is, so that little is mapped in vain; small again after a trim.
+        // What is frozen does not count: a process that forks often must not freeze large areas
+        // for few secrets.
         let usable = state.areas.iter().filter(|a| !a.is_frozen()).map(|a| a.pages.len());
-        let planned = usable.sum::<usize>().clamp(FIRST_PAGES, self.most_pages());
-        // Few sizes, so that records are used again.
-        let mut want = planned.next_power_of_two().max(pages);
+        let planned = (usable.sum::<usize>() / 4).clamp(FIRST_PAGES, self.most_pages());
+        // Powers of two: few sizes, so that records are used again.
+        let mut want = (1 << planned.ilog2()).max(pages);
         let body = loop {
             match Body::create(self.config, want) {
                 Err(Error::Limit { .. }) if want > pages => want = (want / 2).max(pages),

@@ -1,8 +1,9 @@
 //! The arena: the allocator over areas. Rust because it holds the secret bytes.
 //!
 //! One arena, never one file per secret: fresh secretmem pages split the kernel's direct map and
-//! the split stays. But frugal, since the limit may be 64 KiB: the first area is 16 KiB, areas
-//! double, a class or a thread owns no page while others have room, idle areas are given back.
+//! the split stays. But frugal, since the limit may be 64 KiB: the first area is 16 KiB, a
+//! further one a quarter of what there is, a class or a thread owns no page while others have
+//! room, idle areas are given back.
 //!
 //! A slot is `[generation (inherited only)] payload canary`. The canary stands right behind the
 //! payload, so one byte too many is seen. A damaged canary or a double free ends the process:
