@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretmem import ClosedError, InvalidKey, KeyLimitError, Secret, posture
-from secretmem.crypto import InvalidTag, stream
+from secretmem.crypto import InvalidTag, _segments, stream
 from support import scale
 
 
@@ -41,7 +41,7 @@ def _opened(key: Secret, sealed: bytes, aad: bytes = b"") -> bytes:
     return out.getvalue()
 
 
-def _segments(sealed: bytes) -> list[bytes]:
+def _cut(sealed: bytes) -> list[bytes]:
     """Cut a stream into its header with the first segment, and the rest."""
     return [sealed[i : i + SEGMENT] for i in range(0, len(sealed), SEGMENT)]
 
@@ -89,8 +89,8 @@ def test_every_changed_bit_is_found(key: Secret) -> None:
 def test_segments_keep_their_places(key: Secret) -> None:
     """Exchanged, repeated, left out, added, or of another stream."""
     data = bytes(FIRST + 3 * OTHERS)
-    first, second, third, last = _segments(_sealed(key, data))
-    other = _segments(_sealed(key, data))[1]
+    first, second, third, last = _cut(_sealed(key, data))
+    other = _cut(_sealed(key, data))[1]
     for wrong in (
         [first, third, second, last],
         [first, second, second, third, last],
@@ -215,7 +215,7 @@ def test_a_stream_has_so_many_segments(
     key: Secret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their number has four bytes; the next would repeat a nonce."""
-    monkeypatch.setattr(stream, "_MAX_SEGMENTS", 2)
+    monkeypatch.setattr(_segments, "MAX_SEGMENTS", 2)
     made = stream.Encryptor(key, segment_size=SEGMENT)
     made.update(bytes(FIRST + OTHERS + 1))
     with pytest.raises(KeyLimitError, match="at most 2 segments"):

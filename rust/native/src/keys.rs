@@ -9,8 +9,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use secretmem_core::crypto::ed25519::{self, SIGNATURE_SIZE};
+use secretmem_core::crypto::number::Number;
 use secretmem_core::crypto::pbes2::{self, Derivation, Fresh, SALT_SIZE};
-use secretmem_core::crypto::pkey::{Kind, Number, PrivateKey, Source};
+use secretmem_core::crypto::pkey::{Kind, PrivateKey, Source};
 
 /// RSA operations take long enough to give the interpreter up; those on P-256 do not.
 fn is_long(key: &PrivateKey) -> bool {

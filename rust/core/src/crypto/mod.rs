@@ -16,6 +16,7 @@ mod jwk;
 pub mod kdf;
 mod load;
 pub mod mac;
+pub mod number;
 mod object;
 pub mod otp;
 pub mod pbes2;

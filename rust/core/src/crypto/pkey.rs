@@ -7,7 +7,6 @@
 use super::load;
 use super::mac::Hash;
 use super::object;
-pub use super::object::Number;
 use super::pbes2;
 use crate::domain;
 use crate::draft::Draft;
@@ -213,23 +212,6 @@ impl PrivateKey {
         &self.pkcs8
     }
 
-    /// One of its private numbers, big endian, as a new secret; of a curve, in the length of its
-    /// field.
-    ///
-    /// # Errors
-    /// [`Error::Key`] if this kind of key has no such number, or as every use of a secret.
-    pub fn number(&self, which: Number, options: Options) -> Result<Secret> {
-        let room = self.bits.div_ceil(8);
-        let draft = Draft::new(room, options)?;
-        let len = draft.with(|to| {
-            self.with_object(|key| {
-                // SAFETY: a key of the library's; the draft is open and has `room` bytes.
-                unsafe { object::number(key, which, (to, room)) }
-            })
-        })??;
-        draft.finish_at(len.ok_or(Error::Key("this kind of key has no such number"))?)
-    }
-
     /// Ends the key: its secret is closed, and its object freed now or when the last operation
     /// that uses it ends.
     ///
@@ -249,7 +231,7 @@ impl PrivateKey {
     }
 
     /// Runs `code` inside with the key's object.
-    fn with_object<R: domain::Public>(
+    pub(super) fn with_object<R: domain::Public>(
         &self,
         code: impl FnOnce(*mut lc::EVP_PKEY) -> R,
     ) -> Result<R> {

@@ -1,7 +1,8 @@
 //! JSON Web Keys, encrypted PKCS#8 and SEC 1: the stack and the heap that they take.
 
+use super::number::Number;
 use super::pbes2::{self, Derivation, Fresh};
-use super::pkey::{Kind, Number, PrivateKey, Source};
+use super::pkey::{Kind, PrivateKey, Source};
 use super::tests::{HEAP, secret};
 use super::tests_derive::{leaves_room, of_bytes};
 use crate::error::Error;
