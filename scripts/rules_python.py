@@ -31,8 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("crypto",),
     ("_keyring", "age", "fernet", "keys"),
     ("sources",),
-    ("contrib",),
-    ("prove", "doctor", "ps", "model", "testing"),
+    ("contrib", "audit"),
+    ("agent", "prove", "doctor", "ps", "model", "testing"),
     ("cli",),
     ("__main__",),
 )
@@ -47,7 +47,9 @@ AGAINST = {
 ALONE = frozenset({"model"})
 
 # Packages that are programs: their modules have no public names to list.
-PROGRAMS = frozenset({"cli", "doctor", "prove", "ps", "__main__"})
+PROGRAMS = frozenset(
+    {"agent", "audit", "cli", "doctor", "prove", "ps", "__main__"}
+)
 
 # The longest function, without its docstring. Median is about ten.
 LONGEST_FUNCTION = 60

@@ -22,7 +22,7 @@ MOST_LINES = 600
 LONG_FILES: dict[str, str] = {
     "lab/probe.c": "one static program, for guests where nothing else runs",
     "rust/core/src/kernel/linux.rs": "every system call, in one file",
-    "src/secretmem/_native.pyi": "what the compiled module has, in one stub",
+    "src/secretmem/_native.pyi": "the stub of one compiled module",
     "tests/unit/test_area.py": "one behaviour of one class after another",
     "tests/unit/test_descriptors.py": "as above: reading and writing",
     "tests/unit/test_reveal.py": "as above: views",

@@ -30,7 +30,8 @@ def residue_tests() -> dict[str, Program]:
 def key_tests() -> dict[str, Program]:
     """Load and give the programs that use keys, of `leak.material`."""
     return programs(
-        "keys", "ciphers", "derivation", "refusals", "streams", "forms"
+        *("keys", "ciphers", "derivation", "refusals"),
+        *("streams", "forms", "audit"),
     )
 
 

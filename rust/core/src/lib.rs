@@ -7,8 +7,9 @@
 //!   arena     size classes over areas, canaries, release of idle areas
 //!   secret    the handle: pins, close, fork, views on windows
 //!   domain    secret stacks, trampoline, register clearing
-//!   ops, io, json  what can be done with the bytes
+//!   ops, io, intake, json  what can be done with the bytes
 //!   crypto    cryptography inside the domain, on a private copy of AWS-LC
+//!   audit     looks for keys in memory that is not secret
 //! ```
 //!
 //! Data flows downwards in this list; nothing imports from below itself.
@@ -16,6 +17,9 @@
 mod arena;
 pub mod article;
 mod asm;
+// As for `crypto`.
+#[cfg(not(miri))]
+pub mod audit;
 mod bounce;
 // Miri calls no C.
 #[cfg(not(miri))]
@@ -25,6 +29,7 @@ mod draft;
 pub mod env;
 pub mod error;
 mod gate;
+pub mod intake;
 pub mod io;
 pub mod json;
 pub mod kernel;

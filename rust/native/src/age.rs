@@ -1,7 +1,8 @@
-//! The border of age files: identities as text, payloads. Rust because keys and plaintext go to
-//! the core.
+//! The border of age files: identities as text, payloads, RSA recipients. Rust because keys and
+//! plaintext go to the core.
 
 use crate::buffer::with_bytes;
+use crate::crypto::hash;
 use crate::error::{Failure, Outcome};
 use crate::secret::{SecretBase, make};
 use pyo3::prelude::*;
@@ -9,6 +10,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyType};
 use secretmem_core::crypto::aead::TAG_SIZE;
 use secretmem_core::crypto::age::{self, Identities, KEY_SIZE};
 use secretmem_core::crypto::age_stream::{self as stream, CHUNK, Stream};
+use secretmem_core::crypto::rsa_public::{self, PublicKey};
 use secretmem_core::error::Error;
 use secretmem_core::io::Step;
 
@@ -94,6 +96,35 @@ pub(crate) fn age_seal<'py>(
             let mut seal = || stream::seal(key, message, out);
             if detach { py.detach(seal) } else { seal() }
         })?;
+        sealed.map_err(|e| Failure(e).into())
+    })
+}
+
+type Numbers<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+/// Modulus and exponent of an RSA key's SubjectPublicKeyInfo; `None` for another kind.
+#[pyfunction]
+#[pyo3(signature = (spki, /))]
+pub(crate) fn rsa_numbers<'py>(py: Python<'py>, spki: &[u8]) -> Option<Numbers<'py>> {
+    let (modulus, exponent) = rsa_public::numbers(spki)?;
+    Some((PyBytes::new(py, &modulus), PyBytes::new(py, &exponent)))
+}
+
+/// RSAES-OAEP of a Secret to a public key.
+#[pyfunction]
+#[pyo3(signature = (modulus, exponent, algorithm, label, message, /))]
+pub(crate) fn rsa_seal_oaep<'py>(
+    modulus: &[u8],
+    exponent: &[u8],
+    algorithm: &str,
+    label: &[u8],
+    message: &Bound<'py, SecretBase>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let hash = hash(algorithm)?;
+    let (py, message) = (message.py(), &message.get().secret);
+    let public = PublicKey { modulus, exponent };
+    PyBytes::new_with(py, modulus.len(), |out| {
+        let sealed = py.detach(|| public.seal_oaep(hash, label, message, out));
         sealed.map_err(|e| Failure(e).into())
     })
 }

@@ -25,6 +25,10 @@ pub(crate) struct KeyBase {
 }
 
 impl KeyBase {
+    pub(crate) fn of(key: PrivateKey) -> Self {
+        Self { key }
+    }
+
     /// Bytes of the longest output: a signature, DER of two numbers for ECDSA.
     fn room(&self) -> usize {
         let bytes = self.key.bits().div_ceil(8);
@@ -116,6 +120,15 @@ impl KeyBase {
     /// The public key: SubjectPublicKeyInfo, DER.
     fn public<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.key.public())
+    }
+
+    /// The numbers of the public key: exponent and modulus of RSA, or a curve's point and nothing.
+    fn public_numbers<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (first, second) = self.key.public_numbers().map_err(Failure)?;
+        Ok((PyBytes::new(py, &first), PyBytes::new(py, &second)))
     }
 
     /// The private key as PKCS#8 DER in a new Secret of class `cls`.
@@ -216,6 +229,12 @@ pub(crate) fn pkcs8_encrypt<'py>(
 #[pyclass(frozen, module = "secretmem._native")]
 pub(crate) struct Ed25519Base {
     key: ed25519::PrivateKey,
+}
+
+impl Ed25519Base {
+    pub(crate) fn of(key: ed25519::PrivateKey) -> Self {
+        Self { key }
+    }
 }
 
 #[pymethods]

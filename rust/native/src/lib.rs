@@ -6,7 +6,9 @@
 #![deny(unsafe_code)]
 
 mod age;
+mod agent;
 mod area;
+mod audit;
 mod buffer;
 mod crypto;
 mod error;
@@ -32,10 +34,14 @@ mod _native {
     #[pymodule_export]
     use super::age::{
         AgeStream, age_identities, age_identity_text, age_open, age_recipient, age_recipient_text,
-        age_seal,
+        age_seal, rsa_numbers, rsa_seal_oaep,
     };
     #[pymodule_export]
+    use super::agent::{IntakeBase, ssh_add_message};
+    #[pymodule_export]
     use super::area::AreaBase;
+    #[pymodule_export]
+    use super::audit::{SearchBase, allow_tracer, trace_resume, trace_stop};
     #[pymodule_export]
     use super::crypto::{
         aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,

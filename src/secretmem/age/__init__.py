@@ -18,7 +18,14 @@ from __future__ import annotations
 
 from secretmem.age._file import decrypt, decrypt_to_fd, encrypt, encrypt_fd
 from secretmem.age._header import Stanza
+from secretmem.age._load import (
+    is_encrypted,
+    load_identities,
+    load_recipients,
+    parse_recipient,
+)
 from secretmem.age._scrypt import Passphrase
+from secretmem.age._ssh import SSHIdentity, SSHRecipient
 from secretmem.age._x25519 import Identity, Recipient
 from secretmem.age.errors import (
     AgeError,
@@ -35,10 +42,16 @@ __all__ = (
     "NoMatchError",
     "Passphrase",
     "Recipient",
+    "SSHIdentity",
+    "SSHRecipient",
     "Stanza",
     "WorkFactorError",
     "decrypt",
     "decrypt_to_fd",
     "encrypt",
     "encrypt_fd",
+    "is_encrypted",
+    "load_identities",
+    "load_recipients",
+    "parse_recipient",
 )

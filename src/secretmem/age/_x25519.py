@@ -123,7 +123,8 @@ class Identity:
         """
         found = read_identities(text)
         if len(found) == 1:
-            return cls(found[0])
+            with found[0] as key:
+                return cls(key)
         for key in found:
             key.close()
         raise InvalidKey(

@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 # Name: what it does, in the words of the list that `secretmem` prints.
 COMMANDS = {
+    "seal": "encrypt a file to recipients or a passphrase (age)",
+    "open": "decrypt an age file",
+    "keygen": "make an identity for age files",
     "prove": "show, live, what each attack reads from each kind of memory",
+    "audit": "look for keys in a process, from outside, or in a core file",
     "doctor": "say whether secret memory works here, and what to change",
     "ps": "list who holds secret memory on this machine",
+    "agent": "keep SSH keys in secret memory, for ssh, git and others",
     "model": "run the system that this package stands on, as a model",
 }
 

@@ -45,7 +45,7 @@ unsafe fn passphrase<'a>(at: *const u8, len: usize) -> &'a [u8] {
 ///
 /// # Safety
 /// Inside the domain; `at` is readable for `len` bytes, `pass` null or for `pass_len`.
-pub(super) unsafe fn load(
+pub(crate) unsafe fn load(
     at: *const u8,
     len: usize,
     pass: *const u8,

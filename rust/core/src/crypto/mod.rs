@@ -4,6 +4,7 @@
 //! Inputs are public slices and handles of secrets; outputs go to buffers of the caller's or to
 //! new secrets.
 
+pub mod added;
 pub mod aead;
 pub mod age;
 pub mod age_stream;
@@ -14,16 +15,17 @@ pub mod fernet;
 mod hooks;
 mod jwk;
 pub mod kdf;
-mod load;
+pub(crate) mod load;
 pub mod mac;
 pub mod number;
 mod object;
 pub mod otp;
 pub mod pbes2;
 pub mod pkey;
+pub mod rsa_public;
 mod ssh;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod tests_age;
 #[cfg(test)]

@@ -151,6 +151,51 @@ pub(super) unsafe fn marshal_public(
     (bits, len.unwrap_or(0))
 }
 
+/// Writes the numbers of the public key, see `PrivateKey::public_numbers`; returns their bytes.
+///
+/// # Safety
+/// As [`marshal_public`], for two buffers.
+pub(super) unsafe fn public_numbers(
+    key: *mut lc::EVP_PKEY,
+    (first, second): (*mut u8, *mut u8),
+    room: usize,
+) -> (usize, usize) {
+    // SAFETY: a key.
+    if unsafe { lc::EVP_PKEY_id(key) } == lc::EVP_PKEY_RSA {
+        // SAFETY: an RSA key.
+        let rsa = unsafe { lc::EVP_PKEY_get0_RSA(key) };
+        // SAFETY: as above.
+        let e = unsafe { lc::RSA_get0_e(rsa) };
+        // SAFETY: as above.
+        let n = unsafe { lc::RSA_get0_n(rsa) };
+        // SAFETY: as the caller promises.
+        let e_len = unsafe { number(e, first, room) };
+        // SAFETY: as the caller promises.
+        return (e_len, unsafe { number(n, second, room) });
+    }
+    // SAFETY: an EC key has a group and a point.
+    let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
+    // SAFETY: as above.
+    let group = unsafe { lc::EC_KEY_get0_group(ec) };
+    // SAFETY: as above.
+    let point = unsafe { lc::EC_KEY_get0_public_key(ec) };
+    let form = lc::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
+    // SAFETY: the buffer has that room.
+    let len = unsafe { lc::EC_POINT_point2oct(group, point, form, first, room, ptr::null_mut()) };
+    (len, 0)
+}
+
+/// # Safety
+/// Inside the domain; a number of the library's; `out` is writable for `room` bytes.
+unsafe fn number(number: *const lc::BIGNUM, out: *mut u8, room: usize) -> usize {
+    // SAFETY: as the caller promises.
+    if unsafe { lc::BN_num_bytes(number) } as usize > room {
+        return 0;
+    }
+    // SAFETY: it fits, as compared above.
+    unsafe { lc::BN_bn2bin(number, out) }
+}
+
 /// Bytes of the PKCS#8 form.
 ///
 /// # Safety
@@ -289,8 +334,15 @@ unsafe fn oaep_options(
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_padding(ctx, padding) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(ctx, hash.method()) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf1.method()) });
-    if !ready || label.is_empty() {
-        return ready;
+    // SAFETY: as the caller promises.
+    ready && unsafe { set_label(ctx, label) }
+}
+
+/// # Safety
+/// Inside the domain; a context of an RSA key that is ready for OAEP.
+pub(super) unsafe fn set_label(ctx: *mut lc::EVP_PKEY_CTX, label: &[u8]) -> bool {
+    if label.is_empty() {
+        return true;
     }
     // SAFETY: the label's length.
     let copy = unsafe { lc::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };

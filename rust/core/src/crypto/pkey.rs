@@ -20,7 +20,7 @@ use core::ptr;
 use object::Object;
 
 /// Heap that loading a key or one operation may take; measured at 4096-bit keys, doubled.
-const HEAP: usize = 64 << 10;
+pub(super) const HEAP: usize = 64 << 10;
 /// Bytes of the longest public key (SubjectPublicKeyInfo, RSA-8192) and of its signature.
 const MOST_PUBLIC: usize = 1200;
 /// Bytes of the longest text or file that is loaded: RSA-16384 has a fourth of it.
@@ -154,7 +154,7 @@ impl PrivateKey {
     }
 
     /// Runs `create` inside with that much heap, and keeps what it made.
-    fn make(
+    pub(super) fn make(
         options: Options,
         heap: usize,
         create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY,

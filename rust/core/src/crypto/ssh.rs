@@ -63,7 +63,7 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A byte string with its length in front.
-fn field<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn field<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     from.read_prefixed(|inner| Ok::<_, ssh_encoding::Error>(core::mem::take(inner))).ok()
 }
 
@@ -153,15 +153,62 @@ unsafe fn key(private: &[u8]) -> Option<*mut lc::EVP_PKEY> {
     Some(unsafe { parts.object() })
 }
 
+/// The name and the number of a curve, by the type of its keys.
+fn curve_of(kind: &[u8]) -> Option<(&[u8], core::ffi::c_int)> {
+    let name = kind.strip_prefix(b"ecdsa-sha2-")?;
+    let curve = match name {
+        b"nistp256" => lc::NID_X9_62_prime256v1,
+        b"nistp384" => lc::NID_secp384r1,
+        b"nistp521" => lc::NID_secp521r1,
+        _ => return None,
+    };
+    Some((name, curve))
+}
+
+/// The numbers of a key with a certificate, as an agent gets them: those that the certificate
+/// holds are not repeated, but for Ed25519. `plain` is the type of the key in the certificate of
+/// type `kind`.
+pub(super) fn certified<'a>(
+    kind: &[u8],
+    plain: &[u8],
+    certificate: &'a [u8],
+    from: &mut &'a [u8],
+) -> Option<Parts<'a>> {
+    let mut inner = certificate;
+    if field(&mut inner)? != kind {
+        return None;
+    }
+    let _nonce = field(&mut inner)?;
+    match plain {
+        b"ssh-ed25519" => {
+            let same = field(&mut inner)?;
+            let parts = Parts::read(plain, from)?;
+            matches!(parts, Parts::Ed25519 { public, .. } if public == same).then_some(parts)
+        }
+        b"ssh-rsa" => {
+            let (exponent, modulus) = (number(&mut inner)?, number(&mut inner)?);
+            let (private, qi) = (number(from)?, number(from)?);
+            let (p, q) = (number(from)?, number(from)?);
+            Some(Parts::Rsa(RsaParts { modulus, exponent, private, p, q, qi }))
+        }
+        _ => {
+            let (name, curve) = curve_of(plain)?;
+            let same = field(&mut inner)? == name;
+            let (point, scalar) = (field(&mut inner)?, number(from)?);
+            same.then_some(Parts::Curve { curve, scalar, point })
+        }
+    }
+}
+
 /// The numbers of a key.
-enum Parts<'a> {
+pub(super) enum Parts<'a> {
     Ed25519 { seed: &'a [u8; 32], public: &'a [u8] },
     Curve { curve: core::ffi::c_int, scalar: &'a [u8], point: &'a [u8] },
     Rsa(RsaParts<'a>),
 }
 
 impl<'a> Parts<'a> {
-    fn read(kind: &[u8], from: &mut &'a [u8]) -> Option<Self> {
+    pub(super) fn read(kind: &[u8], from: &mut &'a [u8]) -> Option<Self> {
         match kind {
             b"ssh-ed25519" => {
                 let public = field(from)?;
@@ -174,13 +221,7 @@ impl<'a> Parts<'a> {
                 Some(Self::Rsa(RsaParts { modulus, exponent, private, p, q, qi }))
             }
             _ => {
-                let name = kind.strip_prefix(b"ecdsa-sha2-")?;
-                let curve = match name {
-                    b"nistp256" => lc::NID_X9_62_prime256v1,
-                    b"nistp384" => lc::NID_secp384r1,
-                    b"nistp521" => lc::NID_secp521r1,
-                    _ => return None,
-                };
+                let (name, curve) = curve_of(kind)?;
                 let same = field(from)? == name;
                 let (point, scalar) = (field(from)?, number(from)?);
                 same.then_some(Self::Curve { curve, scalar, point })
@@ -190,7 +231,7 @@ impl<'a> Parts<'a> {
 
     /// # Safety
     /// As [`load`].
-    unsafe fn object(&self) -> *mut lc::EVP_PKEY {
+    pub(super) unsafe fn object(&self) -> *mut lc::EVP_PKEY {
         match self {
             // SAFETY: as the caller promises.
             Self::Ed25519 { seed, public } => unsafe {

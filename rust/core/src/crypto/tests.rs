@@ -15,7 +15,7 @@ pub(super) fn secret(hex: &str) -> Secret {
     text.decode(crate::ops::TextEncoding::Hex, Options::default()).expect("hex")
 }
 
-pub(super) fn unhex(hex: &str) -> Vec<u8> {
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2)
         .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
         .collect()

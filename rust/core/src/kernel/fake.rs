@@ -134,6 +134,9 @@ impl Kernel for Fake {
     unsafe fn read(&self, _fd: Fd, _at: *mut u8, _len: usize) -> KResult<usize> {
         Ok(0)
     }
+    unsafe fn pread(&self, _fd: Fd, _at: *mut u8, _len: usize, _from: u64) -> KResult<usize> {
+        Ok(0)
+    }
     unsafe fn write(&self, _fd: Fd, _at: *const u8, len: usize) -> KResult<usize> {
         Ok(len)
     }

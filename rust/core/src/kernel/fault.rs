@@ -135,6 +135,11 @@ impl<K: Kernel> Kernel for Fault<K> {
         // SAFETY: passed on unchanged.
         unsafe { self.inner.read(fd, at, len) }
     }
+    unsafe fn pread(&self, fd: Fd, at: *mut u8, len: usize, from: u64) -> KResult<usize> {
+        self.pass()?;
+        // SAFETY: passed on unchanged.
+        unsafe { self.inner.pread(fd, at, len, from) }
+    }
     unsafe fn write(&self, fd: Fd, at: *const u8, len: usize) -> KResult<usize> {
         self.pass()?;
         // SAFETY: passed on unchanged.

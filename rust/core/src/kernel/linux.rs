@@ -133,6 +133,11 @@ impl Kernel for Linux {
         check_size(unsafe { libc::read(fd, at.cast(), len) })
     }
 
+    unsafe fn pread(&self, fd: Fd, at: *mut u8, len: usize, from: u64) -> KResult<usize> {
+        // SAFETY: the caller gives writable memory of that length.
+        check_size(unsafe { libc::pread64(fd, at.cast(), len, from as libc::off64_t) })
+    }
+
     unsafe fn write(&self, fd: Fd, at: *const u8, len: usize) -> KResult<usize> {
         // SAFETY: the caller gives readable memory of that length.
         check_size(unsafe { libc::write(fd, at.cast(), len) })
@@ -301,6 +306,105 @@ pub fn disable_speculation(which: c_int) -> KResult<()> {
     let which = which as libc::c_ulong;
     // SAFETY: plain integers.
     check(unsafe { libc::prctl(PR_SET_SPECULATION_CTRL, which, PR_SPEC_DISABLE, zero, zero) })
+}
+
+/// Allows a process to trace this one, beside its ancestors (Yama), until the next such call.
+/// `PR_SET_PTRACER`, prctl(2).
+///
+/// # Errors
+/// EINVAL for a process that is not there, or where there is no Yama and no need.
+pub fn allow_tracer(pid: c_int) -> KResult<()> {
+    // SAFETY: plain integers.
+    check(unsafe { libc::prctl(libc::PR_SET_PTRACER, pid as libc::c_ulong, 0, 0, 0) })
+}
+
+/// A set of registers that PTRACE_GETREGSET reads.
+#[derive(Debug, Clone, Copy)]
+pub struct RegisterSet {
+    /// Its type (linux/elf.h).
+    pub kind: c_int,
+    /// What it holds.
+    pub name: &'static str,
+}
+
+/// All sets that can hold a key; the first has the stack pointer.
+#[cfg(target_arch = "x86_64")]
+pub const REGISTER_SETS: &[RegisterSet] = &[
+    RegisterSet { kind: libc::NT_PRSTATUS, name: "general" },
+    RegisterSet { kind: 0x202, name: "vector" },
+];
+/// All sets that can hold a key; the first has the stack pointer. The third is SVE.
+#[cfg(target_arch = "aarch64")]
+pub const REGISTER_SETS: &[RegisterSet] = &[
+    RegisterSet { kind: libc::NT_PRSTATUS, name: "general" },
+    RegisterSet { kind: libc::NT_PRFPREG, name: "vector" },
+    RegisterSet { kind: 0x405, name: "vector" },
+];
+/// Bytes before the stack pointer in the first set (user_regs_struct, user_pt_regs).
+#[cfg(target_arch = "x86_64")]
+pub const STACK_POINTER: usize = 19 * 8;
+/// Bytes before the stack pointer in the first set (user_regs_struct, user_pt_regs).
+#[cfg(target_arch = "aarch64")]
+pub const STACK_POINTER: usize = 31 * 8;
+
+fn trace(request: libc::c_uint, thread: c_int, address: usize, data: usize) -> KResult<()> {
+    // SAFETY: no request that this file makes with `trace` writes to memory of ours.
+    let done = unsafe { libc::ptrace(request, thread, address, data) };
+    if done == -1 { Err(errno()) } else { Ok(()) }
+}
+
+/// Attaches to a thread and stops it: PTRACE_SEIZE, PTRACE_INTERRUPT, ptrace(2). Gives the signal
+/// that it was about to get, or 0.
+///
+/// # Errors
+/// EPERM, ESRCH; ESRCH too if the thread ended meanwhile.
+pub fn trace_stop(thread: c_int) -> KResult<c_int> {
+    trace(libc::PTRACE_SEIZE, thread, 0, 0)?;
+    trace(libc::PTRACE_INTERRUPT, thread, 0, 0)?;
+    let mut status = 0;
+    loop {
+        // SAFETY: status is ours.
+        let got = unsafe { libc::waitpid(thread, &raw mut status, libc::__WALL) };
+        if got == thread {
+            break;
+        }
+        if errno() != libc::EINTR {
+            return Err(errno());
+        }
+    }
+    if !libc::WIFSTOPPED(status) {
+        return Err(libc::ESRCH);
+    }
+    let by_us = status >> 16 == libc::PTRACE_EVENT_STOP;
+    Ok(if by_us { 0 } else { libc::WSTOPSIG(status) })
+}
+
+/// Lets a stopped thread go on with that signal, or 0: PTRACE_DETACH.
+///
+/// # Errors
+/// ESRCH.
+pub fn trace_resume(thread: c_int, signal: c_int) -> KResult<()> {
+    trace(libc::PTRACE_DETACH, thread, 0, signal as usize)
+}
+
+/// Reads a set of registers of a stopped thread: PTRACE_GETREGSET. Gives its bytes.
+///
+/// # Errors
+/// ESRCH; EINVAL or ENODEV for a set that is not there.
+///
+/// # Safety
+/// `[at, at + len)` is writable memory of the caller.
+pub unsafe fn trace_registers(
+    thread: c_int,
+    kind: c_int,
+    at: *mut u8,
+    len: usize,
+) -> KResult<usize> {
+    let mut room = libc::iovec { iov_base: at.cast(), iov_len: len };
+    let to = &raw mut room;
+    // SAFETY: the kernel writes to the caller's memory and to our vector only.
+    let done = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, thread, kind as usize, to) };
+    if done == -1 { Err(errno()) } else { Ok(room.iov_len) }
 }
 
 /// Whether this image runs with more privilege than its caller (AT_SECURE, getauxval(3)).

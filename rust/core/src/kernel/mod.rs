@@ -121,6 +121,11 @@ pub trait Kernel: Sync + core::fmt::Debug {
     /// # Safety
     /// `[at, at + len)` is writable memory of the caller.
     unsafe fn read(&self, fd: Fd, at: *mut u8, len: usize) -> KResult<usize>;
+    /// pread(2).
+    ///
+    /// # Safety
+    /// As [`Kernel::read`].
+    unsafe fn pread(&self, fd: Fd, at: *mut u8, len: usize, from: u64) -> KResult<usize>;
     /// write(2).
     ///
     /// # Safety

@@ -1,0 +1,129 @@
+"""Identities and recipients from files and texts of any kind."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from secretmem import Secret
+from secretmem.age._file import decrypt
+from secretmem.age._scrypt import Passphrase
+from secretmem.age._ssh import SSHIdentity, SSHRecipient
+from secretmem.age._x25519 import Identity, Recipient, read_identities
+from secretmem.exceptions import InvalidKey
+
+
+if TYPE_CHECKING:
+    from secretmem._sources import Path
+
+_PEM = b"-----BEGIN "
+_ARMOR = b"-----BEGIN AGE "
+_AGE = b"age-encryption.org/v1"
+
+
+def load_identities(
+    source: Path | Secret, passphrase: Secret | None = None
+) -> list[Identity | SSHIdentity]:
+    """
+    Read all identities of a file.
+
+    Args:
+        source: A path, or a Secret with a file's content: lines of
+            ``AGE-SECRET-KEY-1...`` and comments, or one ssh private key.
+        passphrase: Of an encrypted ssh key, or of a file of identities that
+            is itself an age file.
+
+    Raises:
+        InvalidKey: No identity in it, a line that is none, or an ssh key
+            that cannot be read.
+        NoMatchError, DamagedFileError: It is an age file, as `decrypt`.
+        OSError: It cannot be read.
+    """
+    if isinstance(source, Secret):
+        return _identities(source, passphrase)
+    with Secret.from_file(source) as text:
+        if not _begins(text, _AGE) and not _begins(text, _ARMOR):
+            return _identities(text, passphrase)
+    if passphrase is None:
+        raise InvalidKey(
+            f"{os.fsdecode(source)} is encrypted with a passphrase; give it"
+        )
+    # Ciphertext: it may be read as any file.
+    path = os.fsdecode(source)
+    with decrypt(path, [Passphrase(passphrase)]) as text:
+        return _identities(text, None)
+
+
+def is_encrypted(path: Path) -> bool:
+    """
+    Tell whether a file of identities needs a passphrase.
+
+    It does if it is an age file, or an ssh private key that cannot be read
+    without one.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with Secret.from_file(path) as text:
+        if _begins(text, _AGE) or _begins(text, _ARMOR):
+            return True
+        if not _begins(text, _PEM):
+            return False
+        try:
+            SSHIdentity.from_secret(text).close()
+        except InvalidKey:
+            return True
+        return False
+
+
+def _begins(text: Secret, start: bytes) -> bool:
+    with text[: len(start)] as first:
+        return first.matches(start)
+
+
+def _identities(
+    text: Secret, passphrase: Secret | None
+) -> list[Identity | SSHIdentity]:
+    if _begins(text, _PEM):
+        return [SSHIdentity.from_secret(text, passphrase)]
+    found: list[Identity | SSHIdentity] = []
+    for key in read_identities(text):
+        with key:
+            found.append(Identity(key))
+    if not found:
+        raise InvalidKey("the file holds no identity, only comments")
+    return found
+
+
+def parse_recipient(text: str) -> Recipient | SSHRecipient:
+    """
+    Read a recipient of any kind: ``age1...`` or a line of an ssh .pub file.
+
+    Raises:
+        InvalidKey: It is neither.
+    """
+    if text.strip().startswith("ssh-"):
+        return SSHRecipient.parse(text)
+    return Recipient.parse(text)
+
+
+def load_recipients(path: Path) -> list[Recipient | SSHRecipient]:
+    """
+    Read a file of recipients, one a line; lines with ``#`` are comments.
+
+    Raises:
+        InvalidKey: A line is no recipient; says which.
+        OSError, UnicodeError: It cannot be read.
+    """
+    found = []
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a path of any kind
+        for number, line in enumerate(file, 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            try:
+                found.append(parse_recipient(text))
+            except InvalidKey as error:
+                where = f"{os.fsdecode(path)}, line {number}"
+                raise InvalidKey(f"{where}: {error}") from None
+    return found

@@ -1,0 +1,157 @@
+"""How an agent begins and ends: hardening, background, signals."""
+
+from __future__ import annotations
+
+import os
+import select
+import shlex
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import secretmem
+from secretmem.agent.loop import Loop
+from secretmem.agent.server import Server
+from secretmem.agent.state import State
+from secretmem.agent.uses import Uses
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import TextIO
+
+    from secretmem.agent.identities import Identity
+
+_BACKLOG = 128
+_STDERR = 2
+
+
+def keep_standard_descriptors() -> None:
+    """Open 0, 1 and 2 if they are closed, so that nothing else gets them."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(fd, True)  # noqa: FBT003 - its only argument
+    os.close(fd)
+
+
+def harden() -> list[str]:
+    """
+    Close the doors before the first key; return what was refused.
+
+    No core files, not dumpable: processes of the same user cannot attach.
+    """
+    done = secretmem.harden(undumpable=True, no_core=True)
+    return [f"{each.name}: {each.error}" for each in done if not each.done]
+
+
+def background() -> None:
+    """Leave the terminal (daemon(7)): a session of its own, no files."""
+    os.setsid()
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+class Agent:
+    """A running agent."""
+
+    def __init__(self, files: Sequence[TextIO], lifetime: int | None) -> None:
+        self.loop = Loop()
+        self.state = State.new(self.loop, Uses(*files), lifetime)
+        self.server = Server(self.state)
+        self._parent: int | None = None
+
+    def add(self, identity: Identity) -> None:
+        """Take a key of the command line."""
+        self.state.identities.add(identity)
+        self.state.added(identity, "the command line")
+
+    def listen(self, listener: socket.socket) -> None:
+        """Serve a socket."""
+        # Whoever connects is told, by SO_PEERCRED, who listened last.
+        listener.listen(_BACKLOG)
+        self.server.listen(listener)
+
+    def end_with(self, pidfd: int) -> None:
+        """End when the process of a pidfd ends."""
+        self.loop.watch(pidfd, select.EPOLLIN, lambda _: self.loop.stop())
+
+    def run(self) -> None:
+        """Serve until a signal says to end; then wipe all keys."""
+        self._take_signals()
+        try:
+            self.loop.run()
+        finally:
+            self.state.identities.clear()
+
+    def drop_keys(self) -> None:
+        """Drop all keys, as SIGUSR1 asks."""
+        self.state.identities.clear()
+        self.state.uses.note("remove all", "SIGUSR1")
+
+    def _take_signals(self) -> None:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.settimeout(0)
+        actions: dict[int, Callable[[], None]] = {
+            signal.SIGTERM: self.loop.stop,
+            signal.SIGHUP: self.loop.stop,
+            signal.SIGINT: self.loop.stop,
+            signal.SIGUSR1: self.drop_keys,
+        }
+        for number in actions:
+            signal.signal(number, _do_nothing)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+
+        def came(_events: int) -> None:
+            for number in ours.recv(64):
+                actions.get(number, _nothing)()
+
+        self.loop.watch(ours.fileno(), select.EPOLLIN, came)
+        # Both ends live as long as the process.
+        self._ends = (ours, theirs)
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    """Leave the signal to the loop."""
+
+
+def _nothing() -> None:
+    """Do nothing about a signal that is not ours."""
+
+
+def environment(path: Path | str, pid: int, *, csh: bool) -> str:
+    """Return the shell commands that make a shell use an agent."""
+    path = shlex.quote(str(path))
+    if csh:
+        return (
+            f"setenv SSH_AUTH_SOCK {path};\n"
+            f"setenv SSH_AGENT_PID {pid};\necho Agent pid {pid};"
+        )
+    return (
+        f"SSH_AUTH_SOCK={path}; export SSH_AUTH_SOCK;\n"
+        f"SSH_AGENT_PID={pid}; export SSH_AGENT_PID;\necho Agent pid {pid};"
+    )
+
+
+def unset(pid: int, *, csh: bool) -> str:
+    """Return the shell commands that make a shell forget an agent."""
+    word = "unsetenv" if csh else "unset"
+    return (
+        f"{word} SSH_AUTH_SOCK;\n{word} SSH_AGENT_PID;\n"
+        f"echo Agent pid {pid} killed;"
+    )
+
+
+def is_csh() -> bool:
+    """Tell whether the user's shell is one of the C shells."""
+    return os.environ.get("SHELL", "").endswith("csh")
+
+
+def stderr() -> TextIO:
+    """Return the file for log lines of an agent in the foreground."""
+    return sys.stderr

@@ -1,0 +1,62 @@
+"""Numbers of the agent protocol, with the names of RFC 9987, and limits."""
+
+from __future__ import annotations
+
+
+# Requests from a client.
+SSH_AGENTC_REQUEST_IDENTITIES = 11
+SSH_AGENTC_SIGN_REQUEST = 13
+SSH_AGENTC_ADD_IDENTITY = 17
+SSH_AGENTC_REMOVE_IDENTITY = 18
+SSH_AGENTC_REMOVE_ALL_IDENTITIES = 19
+SSH_AGENTC_ADD_SMARTCARD_KEY = 20
+SSH_AGENTC_REMOVE_SMARTCARD_KEY = 21
+SSH_AGENTC_LOCK = 22
+SSH_AGENTC_UNLOCK = 23
+SSH_AGENTC_ADD_ID_CONSTRAINED = 25
+SSH_AGENTC_ADD_SMARTCARD_KEY_CONSTRAINED = 26
+SSH_AGENTC_EXTENSION = 27
+
+# Replies from the agent.
+SSH_AGENT_FAILURE = 5
+SSH_AGENT_SUCCESS = 6
+SSH_AGENT_IDENTITIES_ANSWER = 12
+SSH_AGENT_SIGN_RESPONSE = 14
+SSH_AGENT_EXTENSION_FAILURE = 28
+SSH_AGENT_EXTENSION_RESPONSE = 29
+
+# Constraints of a key.
+SSH_AGENT_CONSTRAIN_LIFETIME = 1
+SSH_AGENT_CONSTRAIN_CONFIRM = 2
+SSH_AGENT_CONSTRAIN_EXTENSION = 255
+
+# Flags of a sign request.
+SSH_AGENT_RSA_SHA2_256 = 2
+SSH_AGENT_RSA_SHA2_512 = 4
+
+FAILURE = bytes([SSH_AGENT_FAILURE])
+SUCCESS = bytes([SSH_AGENT_SUCCESS])
+EXTENSION_FAILURE = bytes([SSH_AGENT_EXTENSION_FAILURE])
+
+# Messages that hold a private key or a passphrase: read into secret memory.
+KEYS = frozenset({SSH_AGENTC_ADD_IDENTITY, SSH_AGENTC_ADD_ID_CONSTRAINED})
+PASSPHRASES = frozenset({SSH_AGENTC_LOCK, SSH_AGENTC_UNLOCK})
+# Messages that hold a PIN: refused, and read past in secret memory.
+PINS = frozenset(
+    {
+        SSH_AGENTC_ADD_SMARTCARD_KEY,
+        SSH_AGENTC_REMOVE_SMARTCARD_KEY,
+        SSH_AGENTC_ADD_SMARTCARD_KEY_CONSTRAINED,
+    }
+)
+SECRET = KEYS | PASSPHRASES | PINS
+
+# Bytes of the longest message, as OpenSSH has it.
+MOST_MESSAGE = 256 * 1024
+# Bytes of the longest passphrase for the lock.
+MOST_PASSPHRASE = 4096
+# Host keys bound to a connection, bytes of a session identifier and
+# destination constraints of a key, as OpenSSH has them.
+MOST_BINDINGS = 16
+MOST_SESSION_ID = 128
+MOST_DESTINATIONS = 1024

@@ -1,0 +1,131 @@
+"""Accepts connections, and bounds what they can take."""
+
+from __future__ import annotations
+
+import resource
+import select
+import time
+from typing import TYPE_CHECKING
+
+from secretmem.agent import peer
+from secretmem.agent.connection import Connection
+from secretmem.agent.session import Session
+
+
+if TYPE_CHECKING:
+    import socket
+
+    from secretmem.agent.loop import Loop
+    from secretmem.agent.state import State
+
+
+# Connections at a time; beyond, the one that was silent longest ends.
+_MOST_CONNECTIONS = 4096
+# Descriptors that are not connections.
+_SPARE = 64
+# Bytes of messages on their way, all together; beyond, the oldest ends.
+_MOST_HELD = 4 * 1024 * 1024
+# Seconds that a message may take from its first byte to its last.
+_PATIENCE = 30.0
+
+
+class Server:
+    """The connections of one agent."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.loop: Loop = state.loop
+        self._connections: set[Connection] = set()
+        # Those with a message on its way, the oldest first, and since when.
+        self._partial: dict[Connection, float] = {}
+        self._held = 0
+        self._ticks = 0
+        self._most = _room_for_connections()
+
+    def listen(
+        self, listener: socket.socket, kind: type[Session] = Session
+    ) -> None:
+        """Accept connections on a socket."""
+        listener.settimeout(0)
+        self.loop.watch(
+            listener.fileno(),
+            select.EPOLLIN,
+            lambda _: self._accept(listener, kind),
+        )
+
+    def _accept(self, listener: socket.socket, kind: type[Session]) -> None:
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            # Out of descriptors, or the client has gone again.
+            self._make_room()
+            return
+        client = peer.of(connection)
+        if not peer.is_allowed(client):
+            self.state.uses.note("turn away", client)
+            connection.close()
+            return
+        if len(self._connections) >= self._most:
+            self._make_room()
+        connection.settimeout(0)
+        made = Connection(self, connection, kind(self.state, client))
+        self._ticks += 1
+        made.seen = self._ticks
+        self._connections.add(made)
+        self.loop.watch(made.fd, select.EPOLLIN, made.ready)
+
+    def _make_room(self) -> None:
+        """End the connection that was silent longest."""
+        if self._connections:
+            min(self._connections, key=lambda each: each.seen).close()
+
+    # -- what the connections tell --------------------------------------------
+
+    def partial(self, connection: Connection, held: int) -> None:
+        """Note that a message is on its way, of which so much is here."""
+        self._held += held - connection.held
+        connection.held = held
+        if connection not in self._partial:
+            if not self._partial:
+                self.loop.later(1.0, self._end_slow)
+            self._partial[connection] = time.monotonic() + _PATIENCE
+        while self._held > _MOST_HELD and len(self._partial) > 1:
+            next(iter(self._partial)).close()
+
+    def whole(self, connection: Connection) -> None:
+        """Note that the message is whole."""
+        self._ticks += 1
+        connection.seen = self._ticks
+        self._held -= connection.held
+        connection.held = 0
+        self._partial.pop(connection, None)
+
+    def gone(self, connection: Connection) -> None:
+        """Forget a connection that ends."""
+        self.whole(connection)
+        self._connections.discard(connection)
+        self.loop.forget(connection.fd)
+
+    def _end_slow(self) -> None:
+        moment = time.monotonic()
+        for connection, end in list(self._partial.items()):
+            if end > moment:
+                break
+            connection.close()
+        if self._partial:
+            self.loop.later(1.0, self._end_slow)
+
+
+def _room_for_connections() -> int:
+    """Ask for as many descriptors as are needed; return what there is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _SPARE
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    room = wanted if soft == resource.RLIM_INFINITY else soft
+    return max(min(room - _SPARE, _MOST_CONNECTIONS), 1)

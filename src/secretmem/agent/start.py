@@ -1,0 +1,220 @@
+"""
+Starting an agent, in the order that keeps keys safe.
+
+Descriptors 0 to 2, the sockets, the process of its own; there hardening, then
+the first key, and only then is the caller told that the agent is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from secretmem import Secret
+from secretmem.agent import life, loading, sockets
+from secretmem.exceptions import InvalidKey
+
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+    from secretmem.agent.identities import Identity
+
+
+# Wrong passphrases for a key file before the agent gives up.
+_TRIES = 3
+
+
+class StartError(Exception):
+    """The agent cannot start; the text says why."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What the command line asks for."""
+
+    path: Path | None = None
+    foreground: bool = False
+    csh: bool = False
+    lifetime: int | None = None
+    keys: Sequence[Path] = ()
+    log: Path | None = None
+    command: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Sockets:
+    """The agent's sockets, and where they lie."""
+
+    path: Path
+    main: socket.socket
+    places: list[sockets.Place] = field(default_factory=list)
+
+    def remove(self) -> None:
+        """Remove what was made."""
+        for place in self.places:
+            place.remove()
+
+
+def run(options: Options) -> int:
+    """
+    Start an agent; return the exit code.
+
+    Raises:
+        StartError: It cannot start.
+    """
+    life.keep_standard_descriptors()
+    try:
+        made = _sockets(options)
+    except sockets.SocketError as error:
+        raise StartError(str(error)) from None
+    if options.foreground:
+        print(life.environment(made.path, os.getpid(), csh=options.csh))  # noqa: T201 - a result
+        sys.stdout.flush()
+        with _files(options) as files:
+            return _serve(options, made, files)
+    return _fork(options, made)
+
+
+def _sockets(options: Options) -> Sockets:
+    given = sockets.inherited()
+    if given:
+        main = given[0][1]
+        return Sockets(Path(main.getsockname()), main)
+    folder = None
+    path = options.path
+    if path is None:
+        folder = sockets.new_folder()
+        path = folder / f"agent.{os.getpid()}"
+    path = path.absolute()
+    main = sockets.listen(path)
+    return Sockets(path, main, [sockets.Place(path, folder)])
+
+
+@contextlib.contextmanager
+def _files(options: Options) -> Iterator[list[TextIO]]:
+    """Open the files for the log."""
+    with contextlib.ExitStack() as stack:
+        files: list[TextIO] = []
+        if options.foreground:
+            files.append(life.stderr())
+        if options.log is not None:
+            fd = os.open(
+                options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
+            )
+            files.append(stack.enter_context(os.fdopen(fd, "a")))
+        yield files
+
+
+def _serve(
+    options: Options,
+    made: Sockets,
+    files: Sequence[TextIO],
+    tell: int | None = None,
+    parent: int | None = None,
+) -> int:
+    """Be the agent."""
+    try:
+        refused = life.harden()
+        if refused:
+            raise StartError(f"hardening failed: {', '.join(refused)}")
+        # Where there is no secret memory, this says so.
+        Secret.random(1).close()
+        agent = life.Agent(files, options.lifetime)
+        for path in options.keys:
+            agent.add(_load(path))
+        agent.listen(made.main)
+        if parent is not None:
+            agent.end_with(parent)
+        if tell is not None:
+            life.background()
+            os.write(tell, b"\1")
+            os.close(tell)
+        agent.run()
+    finally:
+        made.remove()
+    return 0
+
+
+def _load(path: Path) -> Identity:
+    """Load a key file; ask for its passphrase if it has one."""
+    try:
+        return loading.load_file(path)
+    except OSError as error:
+        raise StartError(f"{path}: {error.strerror}") from None
+    except InvalidKey as error:
+        first = error
+    for _ in range(_TRIES):
+        try:
+            with Secret.prompt(f"Passphrase for {path}: ") as passphrase:
+                return loading.load_file(path, passphrase)
+        except InvalidKey:
+            continue
+        except (OSError, EOFError):
+            break
+    raise StartError(f"{path}: {first}")
+
+
+def _fork(options: Options, made: Sockets) -> int:
+    """Serve in a child; tell its place, or become the command."""
+    reading, writing = os.pipe()
+    mine = os.pidfd_open(os.getpid())
+    pid = os.fork()
+    if not pid:
+        os.close(reading)
+        parent = mine if options.command else None
+        with _files(options) as files:
+            return _serve(options, made, files, writing, parent)
+    os.close(writing)
+    os.close(mine)
+    made.main.close()
+    ready = os.read(reading, 1)
+    os.close(reading)
+    if not ready:
+        # The child has said why.
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if options.command:
+        os.environ["SSH_AUTH_SOCK"] = str(made.path)
+        os.environ["SSH_AGENT_PID"] = str(pid)
+        return _become(options.command)
+    print(life.environment(made.path, pid, csh=options.csh))  # noqa: T201 - a result
+    return 0
+
+
+def _become(command: Sequence[str]) -> int:
+    """Run the command in this process; the agent ends with it."""
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606 - the user's own
+    except OSError as error:
+        raise StartError(f"{command[0]}: {error.strerror}") from None
+
+
+def kill(options: Options) -> int:
+    """
+    End the agent that SSH_AGENT_PID names, as ``ssh-agent -k`` does.
+
+    Raises:
+        StartError: There is none, or another process has that number now.
+    """
+    text = os.environ.get("SSH_AGENT_PID", "")
+    if not text.isdecimal():
+        raise StartError("SSH_AGENT_PID is not set: no agent of this shell")
+    pid = int(text)
+    listener = sockets.listener(os.environ.get("SSH_AUTH_SOCK", ""))
+    if listener not in {None, pid}:
+        raise StartError(
+            f"SSH_AUTH_SOCK is served by process {listener}, not by {pid}"
+        )
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except OSError as error:
+        raise StartError(f"process {pid}: {error.strerror}") from None
+    print(life.unset(pid, csh=options.csh))  # noqa: T201 - a result
+    return 0

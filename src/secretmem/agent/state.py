@@ -1,0 +1,56 @@
+"""What all connections of an agent share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from secretmem.agent.confirm import Asker
+from secretmem.agent.identities import Identities
+from secretmem.agent.lock import Lock
+
+
+if TYPE_CHECKING:
+    from secretmem.agent.identities import Identity
+    from secretmem.agent.loop import Loop, Timer
+    from secretmem.agent.peer import Peer
+    from secretmem.agent.uses import Uses
+
+
+@dataclass(slots=True)
+class State:
+    """Keys, lock, log and the loop."""
+
+    loop: Loop
+    identities: Identities
+    lock: Lock
+    asker: Asker
+    uses: Uses
+    reaper: Timer | None = None
+
+    @classmethod
+    def new(cls, loop: Loop, uses: Uses, lifetime: int | None) -> State:
+        """Make the state of an agent without keys."""
+        return cls(loop, Identities(lifetime), Lock(loop), Asker(loop), uses)
+
+    def used(self, identity: Identity, peer: Peer) -> None:
+        """Count and log a signature."""
+        identity.uses += 1
+        identity.used = time.time()
+        self.uses.note("sign", peer, identity)
+
+    def added(self, identity: Identity, peer: Peer | str) -> None:
+        """Log a key that came; end it in time."""
+        self.uses.note("add", peer, identity)
+        self.reap()
+
+    def reap(self) -> None:
+        """End keys whose time is over, now and later."""
+        if self.reaper is not None:
+            self.reaper.cancel()
+            self.reaper = None
+        wait = self.identities.expire()
+        if wait is not None:
+            # A timer does not run while the machine sleeps; look each minute.
+            self.reaper = self.loop.later(min(wait, 60) + 0.01, self.reap)

@@ -1,0 +1,245 @@
+"""
+The audit of a running process, from outside.
+
+``/proc/PID/mem`` ignores page protections, so memory that the process itself
+cannot read is read too.  A thread is stopped (ptrace(2), PTRACE_SEIZE) just
+for as long as its registers are read; with ``hold`` all threads stay stopped
+until the memory is searched, so that nothing moves meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from secretmem.audit import maps
+from secretmem.audit.errors import AuditError, refused
+from secretmem.audit.report import Finding, Report
+from secretmem.audit.search import stopped
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from secretmem.audit.maps import Mapping
+    from secretmem.audit.search import Hit, Search
+
+    Progress = Callable[[int, int], None]
+    """Told how many bytes are done, of how many."""
+
+
+# What is found beyond this tells nothing new.
+_MOST = 10_000
+
+# Intel SDM volume 1, 13.4: where registers lie in XSTATE; the rest is where
+# the maker of the processor put it.
+_XSTATE = (
+    (32, 160, "st0-7"),
+    (160, 416, "xmm"),
+    (576, 832, "ymm, upper half"),
+)
+
+
+def audit_process(
+    pid: int,
+    search: Search,
+    *,
+    hold: bool = False,
+    progress: Progress = lambda _done, _all: None,
+) -> Report:
+    """
+    Look for keys in all readable memory and all registers of a process.
+
+    Args:
+        pid: The process; not this one.
+        search: What to look for.
+        hold: Keep the process stopped until its memory was searched.
+        progress: Called now and then.
+
+    Raises:
+        AuditError: It may not be looked into, is not there, or is this one.
+    """
+    if pid == os.getpid():
+        raise AuditError("a process cannot audit itself: it cannot stop")
+    began = time.monotonic()
+    report = Report(f"process {pid} ({_name(pid)})", search.forms)
+    try:
+        with _Memory(pid) as memory, contextlib.ExitStack() as held:
+            stacks = _registers(pid, search, report, held if hold else None)
+            _scan(memory, search, report, stacks, progress)
+    except OSError as error:
+        raise refused(pid, error) from error
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def threads(pid: int) -> list[int]:
+    """List the threads of a process; OSError if it is not there."""
+    return sorted(int(each) for each in os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208 - numbers, not paths
+
+
+class _Memory:
+    """The memory of a process, opened."""
+
+    def __init__(self, pid: int) -> None:
+        """Open it; OSError if this process may not."""
+        self.pid = pid
+        self._close = contextlib.ExitStack()
+        try:
+            self.mem = self._open("mem")
+            self.pagemap = self._open("pagemap")
+        except BaseException:
+            self._close.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close.close()
+
+    def _open(self, name: str) -> int:
+        path = f"/proc/{self.pid}/{name}"
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._close.callback(os.close, fd)
+        return fd
+
+    def parts(self) -> list[tuple[Mapping, list[range]]]:
+        """List what there is to search."""
+        return [
+            (mapping, list(maps.runs(self.pagemap, mapping)))
+            for mapping in maps.mappings(self.pid)
+        ]
+
+
+def _name(pid: int) -> str:
+    try:
+        text = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace")
+    except OSError as error:
+        raise refused(pid, error) from error
+    return text.strip()
+
+
+def _registers(
+    pid: int,
+    search: Search,
+    report: Report,
+    held: contextlib.ExitStack | None,
+) -> list[int]:
+    """
+    Look in the registers of all threads; gives their stack pointers.
+
+    Threads that are started meanwhile are looked at too.
+    """
+    seen: set[int] = set()
+    stacks = []
+    while fresh := set(threads(pid)) - seen:
+        for thread in sorted(fresh):
+            seen.add(thread)
+            with contextlib.ExitStack() as block:
+                began = time.monotonic()
+                try:
+                    (held or block).enter_context(stopped(thread))
+                    pointer, hits = search.registers(thread)
+                except ProcessLookupError:
+                    if thread == pid:
+                        raise
+                    continue  # it ended
+            report.stopped = max(report.stopped, time.monotonic() - began)
+            report.threads += 1
+            stacks.append(pointer)
+            report.findings += [
+                _in_registers(thread, name, hit) for name, hit in hits
+            ]
+    return stacks
+
+
+def _in_registers(thread: int, name: str, hit: Hit) -> Finding:
+    if name == "vector" and platform.machine() == "x86_64":
+        name = next(
+            (part for low, high, part in _XSTATE if low <= hit.address < high),
+            "vector",
+        )
+    where = f"{name}, thread {thread}"
+    return Finding(
+        hit.form.key,
+        str(hit.form),
+        "registers",
+        where,
+        hit.address,
+        hit.size,
+    )
+
+
+def _scan(
+    memory: _Memory,
+    search: Search,
+    report: Report,
+    stacks: list[int],
+    progress: Progress,
+) -> None:
+    parts = memory.parts()
+    if not parts:
+        raise AuditError(
+            f"process {memory.pid} has no memory: it has ended, or is a "
+            "thread of the kernel"
+        )
+    total = sum(len(run) for _, found in parts for run in found)
+    done = 0
+
+    def searched(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    for mapping, found in parts:
+        for run in found:
+            if len(report.findings) >= _MOST:
+                report.complete = False
+                return
+            hits, unread = search.scan(
+                memory.mem, run.start, run.stop, searched
+            )
+            lost = sum(map(len, unread))
+            report.searched += len(run) - lost
+            if lost:
+                name = mapping.name
+                report.refused[name] = report.refused.get(name, 0) + lost
+            report.findings += _in_memory(mapping, hits, stacks)
+    if not _alive(memory):
+        report.complete = False
+
+
+def _in_memory(
+    mapping: Mapping, hits: list[Hit], stacks: list[int]
+) -> Iterator[Finding]:
+    kind = mapping.kind
+    if kind == "anonymous" and any(
+        mapping.start <= pointer < mapping.stop for pointer in stacks
+    ):
+        kind = "thread stack"
+    where = "" if mapping.name in ("[heap]", "[stack]") else mapping.name
+    for hit in hits:
+        yield Finding(
+            hit.form.key,
+            str(hit.form),
+            kind,
+            where,
+            hit.address,
+            hit.size,
+        )
+
+
+def _alive(memory: _Memory) -> bool:
+    """Tell whether the memory is still that of a living process."""
+    try:
+        return bool(maps.mappings(memory.pid))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return False
+        raise

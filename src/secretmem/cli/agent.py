@@ -1,0 +1,176 @@
+"""The ``secretmem agent`` program: parse, start, end."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from secretmem.cli import voice
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secretmem.agent.start import Options
+
+
+_EPILOG = """\b
+Examples:
+  $ eval "$(secretmem agent)"
+  $ ssh-add
+  $ secretmem agent -- git push
+  $ secretmem agent -D -a ~/.ssh/agent.sock --log ~/.ssh/agent.log
+
+ssh, ssh-add, git, scp and whatever else speaks the protocol of SSH agents
+(RFC 9987) use it unchanged. A key goes from the socket straight into secret
+memory and is parsed and used there. Keys on FIDO devices (sk-) and on smart
+cards (PKCS#11), and DSA keys, are refused.
+
+\b
+Signals:
+  SIGTERM, SIGHUP, SIGINT  wipe all keys, remove the socket, end
+  SIGUSR1                  drop all keys, go on
+
+\b
+Environment:
+  SSH_AUTH_SOCK, SSH_AGENT_PID       what is printed, and what -k needs
+  SSH_ASKPASS, DISPLAY, WAYLAND_DISPLAY
+                                     who is asked about keys of ssh-add -c
+  XDG_RUNTIME_DIR, TMPDIR            where the socket is made without -a
+  LISTEN_FDS, LISTEN_PID             a socket of systemd's, in place of -a
+
+Exit status: 0 fine, 2 usage, 69 the agent cannot start; of the command, if
+there is one.
+"""
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST = 2**32 - 1
+
+
+class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """Seconds, or a time as in sshd_config(5): 1h30m."""
+
+    name = "time"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return seconds."""
+        text = str(value).lower()
+        if not re.fullmatch(r"([0-9]+[smhdw]?)+", text):
+            self.fail(f"{value!r} is no time such as 600 or 1h30m", param, ctx)
+        parts = re.findall(r"([0-9]+)([smhdw]?)", text)
+        seconds = sum(int(n) * _UNITS[unit] for n, unit in parts)
+        if not 0 < seconds <= _LONGEST:
+            self.fail("a lifetime is from 1 second to 136 years", param, ctx)
+        return seconds
+
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(
+    epilog=_EPILOG,
+    context_settings={"allow_interspersed_args": False},
+    short_help="Keep SSH keys in secret memory.",
+)
+@click.option(
+    "-a",
+    "path",
+    metavar="SOCKET",
+    type=_PATH,
+    help="Make the socket there; a dead agent's is replaced.",
+)
+@click.option(
+    "-D",
+    "foreground",
+    is_flag=True,
+    help="Stay in the foreground; log uses to standard error.",
+)
+@click.option("-c", "csh", flag_value=True, help="Print commands for csh.")
+@click.option(
+    "-s", "csh", flag_value=False, help="Print commands for sh.", default=None
+)
+@click.option("-k", "kill", is_flag=True, help="End the agent of this shell.")
+@click.option(
+    "-t",
+    "lifetime",
+    metavar="TIME",
+    type=_Time(),
+    help="End keys that come without a lifetime after this time.",
+)
+@click.option(
+    "--key",
+    "keys",
+    metavar="FILE",
+    type=_PATH,
+    multiple=True,
+    help="Load a private key file at the start; may be repeated.",
+)
+@click.option(
+    "--log",
+    metavar="FILE",
+    type=_PATH,
+    help="Append a line for each use: when, what, which key, who.",
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def command(
+    *,
+    path: Path | None,
+    foreground: bool,
+    csh: bool | None,
+    kill: bool,
+    lifetime: int | None,
+    keys: tuple[Path, ...],
+    log: Path | None,
+    command: tuple[str, ...],
+) -> int:
+    """
+    Keep SSH keys in secret memory.
+
+    An SSH agent in place of OpenSSH's ssh-agent. Without COMMAND it goes to
+    the background and prints the shell commands that make it the agent of
+    a shell. With COMMAND it runs the command with the agent, and ends with
+    it.
+    """
+    if importlib.util.find_spec("cryptography") is None:
+        voice.complain(
+            "the agent needs cryptography, for the signatures of host keys",
+            "pip install 'secretmem[cli,crypto]'",
+        )
+        return voice.UNAVAILABLE
+    from secretmem.agent import life, start
+
+    options = start.Options(
+        path=path,
+        foreground=foreground,
+        csh=life.is_csh() if csh is None else csh,
+        lifetime=lifetime,
+        keys=[each.absolute() for each in keys],
+        log=log and log.absolute(),
+        command=command,
+    )
+    if kill:
+        return _guarded(start.kill, options)
+    if foreground and command:
+        raise click.UsageError("-D and a command exclude each other")
+    return _guarded(start.run, options)
+
+
+def _guarded(act: Callable[[Options], int], options: Options) -> int:
+    """Run; say what went wrong."""
+    from secretmem import SecretmemError
+    from secretmem.agent.start import StartError
+
+    try:
+        return act(options)
+    except (StartError, SecretmemError, OSError) as error:
+        voice.complain(str(error))
+        return voice.UNAVAILABLE

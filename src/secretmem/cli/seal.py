@@ -1,0 +1,109 @@
+"""The ``secretmem seal`` program: encrypt a file to recipients."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from secretmem.cli import age_files
+
+
+if TYPE_CHECKING:
+    from secretmem import age
+
+_EPILOG = """\b
+Examples:
+  $ secretmem seal -r age1... -o backup.tar.age backup.tar
+  $ pg_dump shop | secretmem seal -R recipients.txt > shop.age
+  $ secretmem seal -p --armor note.txt
+
+RECIPIENT is age1... or the line of an ssh .pub file. SOURCE says where the
+passphrase comes from, such as fd:3 or file:PATH (see `secretmem.sources`);
+without --passphrase-from, -p asks on the terminal.
+
+Exit status: 0 fine, 1 a file cannot be read or written, 2 usage,
+69 no secret memory here.
+"""
+
+_BINARY = (
+    "this would write binary to the terminal; use --armor, -o FILE, or -o - "
+    "to do it all the same"
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "-r", "--recipient", "recipients", multiple=True, metavar="RECIPIENT"
+)
+@click.option(
+    "-R",
+    "--recipients-file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Recipients, one a line.",
+)
+@click.option("-p", "--passphrase", "ask", is_flag=True, help="Ask for one.")
+@click.option("--passphrase-from", "phrase_source", metavar="SOURCE")
+@click.option("-a", "--armor", is_flag=True, help="Write text.")
+@click.option("-o", "--output", metavar="FILE", help="Instead of stdout.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="With -o: say what was done."
+)
+@click.argument("file", default=age_files.STDIO)
+@age_files.reported
+def command(
+    *,
+    recipients: tuple[str, ...],
+    files: tuple[str, ...],
+    ask: bool,
+    phrase_source: str | None,
+    armor: bool,
+    output: str | None,
+    as_json: bool,
+    file: str,
+) -> None:
+    """
+    Encrypt FILE, or standard input, to an age file.
+
+    The plaintext goes through secret memory, 64 KiB at a time.
+    """
+    from secretmem import age
+
+    if as_json and output in (None, age_files.STDIO):
+        raise click.UsageError("--json needs -o FILE")
+    everyone: list[age.Recipient | age.SSHRecipient] = [
+        age.parse_recipient(text) for text in recipients
+    ]
+    for each in files:
+        everyone += age.load_recipients(each)
+    by_phrase = ask or phrase_source is not None
+    if bool(everyone) == by_phrase:
+        raise click.UsageError(
+            "give recipients (-r, -R), or a passphrase (-p) and no recipient"
+        )
+    refusal = None if armor else _BINARY
+    with (
+        age_files.source(file) as source,
+        age_files.target(output, 0o666, refusal) as target,
+        age_files.Counter("sealed") as counter,
+    ):
+        if by_phrase:
+            with age_files.passphrase(phrase_source, confirm=True) as phrase:
+                to: list[age.Passphrase] = [age.Passphrase(phrase)]
+                size = age.encrypt_fd(
+                    source, target, to, armor=armor, progress=counter
+                )
+        else:
+            size = age.encrypt_fd(
+                source, target, everyone, armor=armor, progress=counter
+            )
+    if as_json:
+        said = {
+            "output": output,
+            "bytes": size,
+            "recipients": [str(each) for each in everyone],
+        }
+        click.echo(json.dumps(said))

@@ -1,0 +1,284 @@
+"""The real things around the agent: its process, key files, OpenSSH."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+# Arguments of ssh-keygen for each kind of key.
+KINDS = {
+    "ed25519": ("-t", "ed25519"),
+    "p256": ("-t", "ecdsa", "-b", "256"),
+    "p384": ("-t", "ecdsa", "-b", "384"),
+    "p521": ("-t", "ecdsa", "-b", "521"),
+    "rsa": ("-t", "rsa", "-b", "2048"),
+}
+_WAIT = 30
+
+
+def run(
+    *command: str | Path,
+    env: Mapping[str, str] | None = None,
+    text: str | None = "",
+    check: bool = True,
+) -> str:
+    """Run a program; return what it says on both outputs."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, **(env or {})},
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert not check or done.returncode == 0, (command, done.stdout)
+    return done.stdout
+
+
+def make_key(
+    folder: Path, kind: str, name: str | None = None, passphrase: str = ""
+) -> Path:
+    """Make a key file with its public key beside it."""
+    path = folder / (name or f"id_{kind}")
+    words = ("ssh-keygen", "-q", "-N", passphrase, "-C", f"{kind} key")
+    run(*words, *KINDS[kind], "-f", path)
+    return path
+
+
+def certify(authority: Path, key: Path, *options: str) -> Path:
+    """Sign a public key; return the certificate's file."""
+    public = f"{key}.pub"
+    run("ssh-keygen", "-q", "-s", authority, "-I", "test", *options, public)
+    return Path(f"{key}-cert.pub")
+
+
+class Agent:
+    """A running ``secretmem agent -D``."""
+
+    def __init__(self, process: subprocess.Popen[str], path: Path) -> None:
+        self.process = process
+        self.path = path
+        self.env = {"SSH_AUTH_SOCK": str(path)}
+
+    def add(self, *words: str | Path, check: bool = True) -> str:
+        """Run ssh-add."""
+        return run("ssh-add", *words, env=self.env, check=check)
+
+    def connect(self) -> socket.socket:
+        """Return a new connection."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_WAIT)
+        connection.connect(str(self.path))
+        return connection
+
+    def end(self) -> tuple[int, str]:
+        """End it by SIGTERM; return the exit code and the log."""
+        self.process.terminate()
+        log = self.process.communicate(timeout=_WAIT)[1]
+        return self.process.returncode, log
+
+
+def ask(connection: socket.socket, message: bytes) -> bytes:
+    """Send a message of the protocol; return the reply."""
+    connection.sendall(len(message).to_bytes(4, "big") + message)
+    return reply(connection)
+
+
+def reply(connection: socket.socket) -> bytes:
+    """Receive a reply; empty when the agent hung up."""
+    head = receive(connection, 4)
+    return receive(connection, int.from_bytes(head, "big")) if head else b""
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    """Receive so many bytes, or none when the agent hung up."""
+    data = b""
+    while len(data) < size:
+        try:
+            piece = connection.recv(size - len(data))
+        except ConnectionResetError:
+            return b""
+        if not piece:
+            return b""
+        data += piece
+    return data
+
+
+@contextlib.contextmanager
+def agent(
+    folder: Path, *options: str | Path, env: Mapping[str, str] | None = None
+) -> Iterator[Agent]:
+    """Run the agent in the foreground with its socket in ``folder``."""
+    path = folder / "agent.sock"
+    command = [sys.executable, "-m", "secretmem.cli.main", "agent", "-D"]
+    process = subprocess.Popen(
+        [*command, "-a", path, *options],
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until_it_listens(process, path)
+        yield Agent(process, path)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_it_listens(process: subprocess.Popen[str], path: Path) -> None:
+    """Wait for the agent's socket; fail with its words when it ends."""
+    end = time.monotonic() + _WAIT
+    while time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                return
+        if process.poll() is not None:
+            raise AssertionError(process.communicate())
+        select.select([], [], [], 0.02)
+    raise AssertionError("the agent does not listen")
+
+
+class Server:
+    """A running sshd on the loopback interface."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.user = run("id", "-un").strip()
+        self.known = folder / "known_hosts"
+        public = (folder / "host_key.pub").read_text("utf-8")
+        self.known.write_text(f"[127.0.0.1]:{port} {public}", "utf-8")
+
+    @property
+    def options(self) -> list[str]:
+        """Options of ssh and scp: no configuration of the user's."""
+        return [
+            "-F/dev/null",
+            "-oBatchMode=yes",
+            "-oIdentitiesOnly=no",
+            f"-oUserKnownHostsFile={self.known}",
+            "-oGlobalKnownHostsFile=/dev/null",
+            "-oStrictHostKeyChecking=yes",
+        ]
+
+    def ssh(
+        self,
+        agent: Agent,
+        *words: str,
+        options: tuple[str, ...] = (),
+        check: bool = True,
+    ) -> str:
+        """Run a command on the server, which is this machine."""
+        where = ("-p", str(self.port), f"{self.user}@127.0.0.1")
+        return run(
+            "ssh",
+            *self.options,
+            *options,
+            *where,
+            *words,
+            env=agent.env,
+            check=check,
+        )
+
+    def authorise(self, *lines: str) -> None:
+        """Say whose keys may log in."""
+        text = "".join(f"{line.strip()}\n" for line in lines)
+        (self.folder / "authorized_keys").write_text(text, "utf-8")
+
+
+_CONFIG = """
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_key
+PidFile none
+AuthorizedKeysFile {folder}/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+Subsystem sftp internal-sftp
+"""
+
+
+@contextlib.contextmanager
+def server(folder: Path, more: str = "") -> Iterator[Server]:
+    """Run sshd with a host key of its own."""
+    make_key(folder, "ed25519", "host_key")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    config = folder / "sshd_config"
+    text = _CONFIG.format(port=port, folder=folder) + more
+    config.write_text(text, "utf-8")
+    if not os.geteuid():
+        # Debian's own start script makes it.
+        Path("/run/sshd").mkdir(exist_ok=True)
+    with (folder / "sshd.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", config],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_for_port(process, port)
+        yield Server(folder, port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + _WAIT
+    while time.monotonic() < end and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        select.select([], [], [], 0.05)
+    raise AssertionError("sshd does not listen")
+
+
+def fingerprint(key: Path) -> str:
+    """Return a key's fingerprint as ssh-keygen tells it."""
+    said = run("ssh-keygen", "-l", "-f", f"{key}.pub")
+    found = re.search(r"SHA256:\S+", said)
+    assert found
+    return found[0]
+
+
+def askpass(folder: Path, text: str) -> dict[str, str]:
+    """Return an environment in which SSH_ASKPASS answers ``text``."""
+    program = folder / "askpass"
+    program.write_text(
+        f'#!/bin/sh\necho "$1" >>{folder}/asked\ncat {folder}/answer\n',
+        "utf-8",
+    )
+    program.chmod(0o700)
+    (folder / "answer").write_text(text, "utf-8")
+    return {"SSH_ASKPASS": str(program), "SSH_ASKPASS_REQUIRE": "force"}
+
+
+def wait_until(happens: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + _WAIT
+    while not happens():
+        assert time.monotonic() < end, "it does not happen"
+        select.select([], [], [], 0.02)
