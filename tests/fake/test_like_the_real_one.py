@@ -69,7 +69,7 @@ def test_the_real_ones_tests_pass_on_the_fake(names: tuple[str, ...]) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *("-p", "secretmem.testing.plugin", "--secretmem-fake"),
+            *("-p", "secretmem", "--secretmem-fake"),
             *("-k", " and ".join(f"not {name}" for name in DIFFERENT)),
             *(f"tests/unit/test_{name}.py" for name in names),
         ],

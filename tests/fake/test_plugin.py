@@ -154,7 +154,6 @@ def run(tmp_path: Path) -> Run:
 
 
 FOUND = ("-m", "pytest", "-rA")
-NAMED = (*FOUND, "-p", "secretmem.testing.plugin")
 
 
 def test_without_the_compiled_part_users_tests_run(
@@ -189,7 +188,7 @@ def test_by_name_it_is_chosen(bare: Path, run: Run) -> None:
 def test_where_the_real_thing_works_it_stays(run: Run) -> None:
     """The plugin only makes formatting strict."""
     tests = A_USERS_TEST.replace("EXPECTED", "'memfd_secret'")
-    done = run(PACKAGE.parent, *NAMED, tests=tests)
+    done = run(PACKAGE.parent, *FOUND, tests=tests)
     assert "3 passed" in done.stdout, done.stdout + done.stderr
     assert "secretmem: memfd_secret" in done.stdout
 
@@ -202,7 +201,7 @@ def test_where_the_real_thing_works_it_stays(run: Run) -> None:
 def test_the_fake_can_be_asked_for(run: Run, option: str, ini: str) -> None:
     """By option, and in the ini file."""
     tests = A_USERS_TEST.replace("EXPECTED", "'fake'")
-    done = run(PACKAGE.parent, *NAMED, option, tests=tests, ini=ini)
+    done = run(PACKAGE.parent, *FOUND, option, tests=tests, ini=ini)
     assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 

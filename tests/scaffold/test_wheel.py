@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -115,6 +118,69 @@ def test_the_command_names_its_extra(python: Path) -> None:
     assert result.returncode != 0
     assert "secretmem[cli]" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+A_USERS_TEST = """
+import pytest
+from secretmem import Secret, hazmat
+from secretmem.crypto import Hmac
+
+
+def test_clean(residue_audit):
+    key = Secret.random(32)
+    with pytest.raises(TypeError):
+        f"{key}"
+    with residue_audit(key, kind="hmac") as audit:
+        Hmac(key).digest(b"message")
+    audit.assert_clean()
+
+
+def test_leaky(residue_audit):
+    key = Secret.random(32)
+    with residue_audit(key) as audit:
+        copy = hazmat.export_bytes(key)
+    audit.assert_clean()
+    assert copy
+"""
+
+
+@pytest.fixture(scope="module")
+def pytest_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy this environment's pytest, and nothing else, to a folder."""
+    folder = tmp_path_factory.mktemp("pytest")
+    names = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+    for name in names:
+        for file in metadata.distribution(name).files or ():
+            if ".." not in file.parts and "__pycache__" not in file.parts:
+                copy = folder / file
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.locate(), copy)
+    return folder
+
+
+@pytest.mark.needs_secretmem
+@pytest.mark.needs_ptrace
+def test_pytest_finds_the_plugin(
+    python: Path, pytest_alone: Path, tmp_path: Path
+) -> None:
+    """With no line of configuration; its fixtures work from the wheel."""
+    (tmp_path / "test_users.py").write_text(A_USERS_TEST, "utf-8")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COV", "PYTEST", "SECRETMEM"))
+    }
+    done = subprocess.run(
+        [python, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(pytest_alone)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "secretmem: memfd_secret" in done.stdout, done.stderr
+    assert "1 failed, 1 passed" in done.stdout, done.stdout
+    assert "copies of a key are in ordinary memory" in done.stdout
 
 
 def test_this_is_no_test_of_the_checkout(python: Path) -> None:

@@ -111,16 +111,30 @@ def _of_file(
             f"{source}: {error}",
             "an encrypted key needs --passphrase fd:N or --passphrase prompt",
         ) from error
-    return of_key(key, f"pem of {source}")
+    with key:
+        return Planted(f"pem of {source}", *secret_of(key))
 
 
-def of_key(key: Loaded, label: str) -> Planted:
-    """Take a loaded private key, which is closed."""
+def secret_of(key: Secret | Loaded, kind: str = "raw") -> tuple[str, Secret]:
+    """
+    Say what to look for: kind and Secret.
+
+    Args:
+        key: A Secret, which is given back unless it is a private key file,
+            or a loaded private key, of which a new Secret is made.
+        kind: What a Secret is, of `KINDS`.
+
+    Raises:
+        AuditError: It holds no private key that can be read.
+    """
+    if isinstance(key, Secret):
+        if kind != "pem":
+            return kind, key
+        return _of_file(key, None, "the key")[1:]
     from secretmem.keys import Ed25519PrivateKey, X25519PrivateKey
 
-    with key:
-        if isinstance(key, Ed25519PrivateKey):
-            return Planted(label, "ed25519", key.seed())
-        if isinstance(key, X25519PrivateKey):
-            return Planted(label, "x25519", key.seed())
-        return Planted(label, "pkcs8", key.pkcs8())
+    if isinstance(key, Ed25519PrivateKey):
+        return "ed25519", key.seed()
+    if isinstance(key, X25519PrivateKey):
+        return "x25519", key.seed()
+    return "pkcs8", key.pkcs8()

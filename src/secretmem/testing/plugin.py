@@ -9,6 +9,9 @@ What it does at the start of a session, before tests are collected:
 - in both cases `str()` and `format()` of a Secret raise (`strict_format`),
   so that a test finds the place where a log would have been wrong.
 
+Its fixtures: `secretmem_machine` (the fake's machine) and `residue_audit`
+(does the code under test leave copies of a key?).
+
 pytest's header says which backend is used. If the program under test has
 called `secretmem.configure()` already, or the environment variable
 `SECRETMEM_BACKEND` names a backend, that stands.
@@ -17,16 +20,18 @@ called `secretmem.configure()` already, or the environment variable
 from __future__ import annotations
 
 import os
+import sys
 import warnings
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from secretmem.testing._machine import Machine
+    from secretmem.testing.residue import ResidueAudit
 
 
 OPTION: Final = "--secretmem-fake"
@@ -96,6 +101,33 @@ def secretmem_machine() -> Iterator[Machine]:
         )
     yield boot()
     boot()
+
+
+@pytest.fixture
+def residue_audit() -> Iterator[Callable[..., ResidueAudit]]:
+    """
+    Look for copies of a key in this process, from outside.
+
+    `residue_audit(key, kind="raw")` gives a `ResidueAudit`: a context manager
+    with `look` and `assert_clean`. A test that has made one and never asked
+    whether it is clean fails. Skipped where there is no secret memory: on
+    the fake every secret is a finding.
+    """
+    from secretmem import _policy
+
+    if not sys.platform.startswith("linux") or _policy.active.backend == FAKE:
+        pytest.skip("residue_audit needs secret memory: the fake is in use")
+    from secretmem.testing.residue import ResidueAudit
+
+    made: list[ResidueAudit] = []
+
+    def audit(*keys: Any, kind: str = "raw") -> ResidueAudit:  # noqa: ANN401 - as ResidueAudit takes them
+        made.append(ResidueAudit(*keys, kind=kind))
+        return made[-1]
+
+    yield audit
+    if any(each.looks and not each.judged for each in made):
+        pytest.fail("residue_audit looked, and nobody called assert_clean()")
 
 
 def _choose(wanted: str) -> Choice:
