@@ -236,6 +236,31 @@ def _fernet(key: bytes) -> Material:
     return Material({"key": text, "token": token}, parts)
 
 
+def _age(seed: bytes) -> Material:
+    """An identity of age, and a file that it opens."""
+    from leak import agefile
+    from secretmem import Secret, age, hazmat
+
+    message = random_text(24)
+    with age.Identity(Secret.from_bytes(seed)) as identity:
+        text = hazmat.export_bytes(identity.text())
+        sealed = age.encrypt(message, [identity.recipient])
+    letters = text.rpartition(b"1")[2]
+    x25519_parts = getattr(_x25519(seed), "_parts")  # noqa: B009 - as in Material
+    keys = agefile.derived(seed, sealed)
+    parts = {
+        **x25519_parts,
+        **keys,
+        **_mac_parts(keys["key of the MAC"]),
+        "in groups of five bits": agefile.groups_of_five(seed),
+        "text of the identity": letters[:29],
+        "text of the identity, second half": letters[29:],
+    }
+    file = b"# created: today\n" + text + b"\n"
+    texts = {"identity": file, "plain": message}
+    return Material({**texts, "sealed": sealed}, parts)
+
+
 def _generated(curve: ec.EllipticCurve) -> Material:
     return _on_curve(ec.generate_private_key(curve))
 
@@ -247,6 +272,7 @@ KINDS: dict[str, Callable[[], Material]] = {
     "p384": lambda: _generated(ec.SECP384R1()),
     "p521": lambda: _generated(ec.SECP521R1()),
     "rsa": lambda: _rsa(rsa.generate_private_key(65537, 2048)),
+    "age": lambda: _age(secrets.token_bytes(32)),
     "symmetric": lambda: _symmetric(secrets.token_bytes(32)),
     "fernet": lambda: _fernet(secrets.token_bytes(32)),
 }
@@ -263,6 +289,8 @@ def learned(kind: str, value: bytes) -> Needle:
         return _ed25519(ed25519.Ed25519PrivateKey.from_private_bytes(value))
     if kind == "x25519":
         return _x25519(value)
+    if kind == "age" and len(value) == 32:
+        return _age(value)
     if kind == "symmetric":
         return _symmetric(value)
     if kind == "fernet":

@@ -12,6 +12,7 @@ from leak import catalogue
 from secretmem import (
     Secret,
     SecretArea,
+    age,
     crypto,
     fernet,
     hazmat,
@@ -39,6 +40,15 @@ KEYS = (
     keys.EllipticCurvePrivateKey,
     keys.RSAPrivateKey,
     keys.X25519PrivateKey,
+)
+
+AGE = (
+    age.Identity,
+    age.Passphrase,
+    age.Recipient,
+    age.SSHIdentity,
+    age.SSHRecipient,
+    age.Stanza,
 )
 
 # What every class has by its definition.
@@ -86,6 +96,8 @@ def _public() -> set[str]:
             for name in _own(cls)
         ),
         *(f"sources.{name}" for name in sources.__all__),
+        *(f"age.{name}" for name in age.__all__),
+        *(name for cls in AGE for name in _own(cls)),
         *(f"aead.{cls.__name__}" for cls in CIPHERS),
         # The ciphers share their methods.
         *(name for cls in (Hmac, aead.AESGCM) for name in _own(cls)),

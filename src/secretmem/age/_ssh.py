@@ -66,6 +66,16 @@ def _not_a_key(why: str) -> InvalidKey:
     )
 
 
+def _tweaked(blob: bytes, point: bytes) -> bytes:
+    """Multiply a public point with the tweak of an ssh key."""
+    with (
+        Secret.from_bytes(b"") as nothing,
+        hkdf(nothing, _wrap.KEY_SIZE, salt=blob, info=_ED25519_LABEL) as tweak,
+        x25519(tweak, point) as product,
+    ):
+        return product._export()  # noqa: SLF001 - made of public numbers
+
+
 class SSHRecipient:
     """
     An ssh public key that files are encrypted to.
@@ -140,26 +150,12 @@ class SSHRecipient:
         try:
             share = ephemeral.public()
             # In this order what is in ordinary memory is public.
-            shared = ephemeral.exchange(Secret, self.tweaked(public))
+            shared = ephemeral.exchange(Secret, _tweaked(self._blob, public))
         finally:
             ephemeral.close()
         with _wrap.derived(shared, share, public, _ED25519_LABEL) as wrapping:
             body = _wrap.seal_key(wrapping, file_key)
         return _header.Stanza(ED25519, (self.tag, _header.encode(share)), body)
-
-    def tweaked(self, point: bytes) -> bytes:
-        """Multiply a public point with the tweak of this key."""
-        with (
-            Secret.from_bytes(b"") as nothing,
-            hkdf(
-                nothing,
-                _wrap.KEY_SIZE,
-                salt=self._blob,
-                info=_ED25519_LABEL,
-            ) as tweak,
-            x25519(tweak, point) as product,
-        ):
-            return product._export()  # noqa: SLF001 - made of public numbers
 
     def __str__(self) -> str:
         return f"{self._kind} {base64.b64encode(self._blob).decode('ascii')}"
@@ -184,7 +180,7 @@ class SSHIdentity:
     closes the key.
     """
 
-    __slots__ = ("_key", "_public", "_recipient")
+    __slots__ = ("_blob", "_key", "_public", "_recipient")
 
     _key: _native.X25519Base | _native.KeyBase
 
@@ -196,23 +192,22 @@ class SSHIdentity:
             numbers = _native.rsa_numbers(key.public())
             assert numbers is not None  # noqa: S101 - an RSA key has them
             modulus, exponent = map(_mpint, numbers)
-            blob = _packed(RSA.encode(), exponent, modulus)
-            self._recipient = SSHRecipient(blob)
+            self._blob = _packed(RSA.encode(), exponent, modulus)
         else:
             key.close()
             raise InvalidKey(
                 f"a private key of type {key.kind} opens no age files: "
                 f"{ED25519} and {RSA} do"
             )
+        self._recipient = SSHRecipient(self._blob)
 
     def _use_ed25519(self, key: _native.KeyBase) -> None:
         # The seed is the end of the PKCS#8 form (RFC 8410, section 7).
         with key.pkcs8(Secret) as form, form[-_wrap.KEY_SIZE :] as seed:
             key.close()
             signing = _native.Ed25519Base.from_seed(seed, inherit=seed.inherit)
-            blob = _packed(ED25519.encode(), signing.public())
+            self._blob = _packed(ED25519.encode(), signing.public())
             signing.close()
-            self._recipient = SSHRecipient(blob)
             # The scalar of RFC 8032, section 5.1.5.
             with (
                 _native.digest_to_secret(
@@ -287,7 +282,7 @@ class SSHIdentity:
             return self._unwrap_rsa(stanza)
         share = _wrap.share_of(stanza, 1, 2)
         try:
-            shared = self._exchanged(mine.tweaked(share))
+            shared = self._exchanged(_tweaked(self._blob, share))
         except InvalidKey:
             raise _header.damaged("a share is a point of low order") from None
         with _wrap.derived(
