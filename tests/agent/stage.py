@@ -71,9 +71,12 @@ def certify(authority: Path, key: Path, *options: str) -> Path:
 class Agent:
     """A running ``secretmem agent -D``."""
 
-    def __init__(self, process: subprocess.Popen[str], path: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], path: Path, log: Path
+    ) -> None:
         self.process = process
         self.path = path
+        self.log = log
         self.env = {"SSH_AUTH_SOCK": str(path)}
 
     def add(self, *words: str | Path, check: bool = True) -> str:
@@ -90,8 +93,8 @@ class Agent:
     def end(self) -> tuple[int, str]:
         """End it by SIGTERM; return the exit code and the log."""
         self.process.terminate()
-        log = self.process.communicate(timeout=_WAIT)[1]
-        return self.process.returncode, log
+        code = self.process.wait(_WAIT)
+        return code, self.log.read_text("utf-8")
 
 
 def ask(connection: socket.socket, message: bytes) -> bytes:
@@ -125,25 +128,40 @@ def agent(
     folder: Path, *options: str | Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Agent]:
     """Run the agent in the foreground with its socket in ``folder``."""
-    path = folder / "agent.sock"
+    path, log = folder / "agent.sock", folder / "agent.log"
     command = [sys.executable, "-m", "secretmem.cli.main", "agent", "-D"]
-    process = subprocess.Popen(
-        [*command, "-a", path, *options],
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with serving([*command, "-a", path, *options], path, log, env) as agent:
+        yield agent
+
+
+@contextlib.contextmanager
+def serving(
+    command: list[str | Path],
+    path: Path,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Agent]:
+    """Run a program that serves a socket, until the end of the block."""
+    with log.open("w", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            text=True,
+        )
     try:
-        wait_until_it_listens(process, path)
-        yield Agent(process, path)
+        _wait_until_it_listens(process, path, log)
+        yield Agent(process, path, log)
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
-def wait_until_it_listens(process: subprocess.Popen[str], path: Path) -> None:
+def _wait_until_it_listens(
+    process: subprocess.Popen[str], path: Path, log: Path
+) -> None:
     """Wait for the agent's socket; fail with its words when it ends."""
     end = time.monotonic() + _WAIT
     while time.monotonic() < end:
@@ -151,7 +169,7 @@ def wait_until_it_listens(process: subprocess.Popen[str], path: Path) -> None:
             if probe.connect_ex(str(path)) == 0:
                 return
         if process.poll() is not None:
-            raise AssertionError(process.communicate())
+            raise AssertionError(log.read_text("utf-8"))
         select.select([], [], [], 0.02)
     raise AssertionError("the agent does not listen")
 

@@ -7,7 +7,6 @@ import select
 import shlex
 import signal
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import secretmem
@@ -20,7 +19,6 @@ from secretmem.agent.uses import Uses
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from typing import TextIO
 
     from secretmem.agent.identities import Identity
 
@@ -58,9 +56,9 @@ def background() -> None:
 class Agent:
     """A running agent."""
 
-    def __init__(self, files: Sequence[TextIO], lifetime: int | None) -> None:
+    def __init__(self, logs: Sequence[int], lifetime: int | None) -> None:
         self.loop = Loop()
-        self.state = State.new(self.loop, Uses(*files), lifetime)
+        self.state = State.new(self.loop, Uses(*logs), lifetime)
         self.server = Server(self.state)
         self._parent: int | None = None
 
@@ -150,8 +148,3 @@ def unset(pid: int, *, csh: bool) -> str:
 def is_csh() -> bool:
     """Tell whether the user's shell is one of the C shells."""
     return os.environ.get("SHELL", "").endswith("csh")
-
-
-def stderr() -> TextIO:
-    """Return the file for log lines of an agent in the foreground."""
-    return sys.stderr

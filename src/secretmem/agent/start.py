@@ -7,7 +7,6 @@ the first key, and only then is the caller told that the agent is there.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -22,8 +21,7 @@ from secretmem.exceptions import InvalidKey
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Sequence
-    from typing import TextIO
+    from collections.abc import Sequence
 
     from secretmem.agent.identities import Identity
 
@@ -78,8 +76,7 @@ def run(options: Options) -> int:
     if options.foreground:
         print(life.environment(made.path, os.getpid(), csh=options.csh))  # noqa: T201 - a result
         sys.stdout.flush()
-        with _files(options) as files:
-            return _serve(options, made, files)
+        return _serve(options, made)
     return _fork(options, made)
 
 
@@ -98,25 +95,20 @@ def _sockets(options: Options) -> Sockets:
     return Sockets(path, main, [sockets.Place(path, folder)])
 
 
-@contextlib.contextmanager
-def _files(options: Options) -> Iterator[list[TextIO]]:
+def _logs(options: Options) -> list[int]:
     """Open the files for the log."""
-    with contextlib.ExitStack() as stack:
-        files: list[TextIO] = []
-        if options.foreground:
-            files.append(life.stderr())
-        if options.log is not None:
-            fd = os.open(
-                options.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
-            )
-            files.append(stack.enter_context(os.fdopen(fd, "a")))
-        yield files
+    logs = []
+    if options.foreground:
+        logs.append(sys.stderr.fileno())
+    if options.log is not None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        logs.append(os.open(options.log, flags, 0o600))
+    return logs
 
 
 def _serve(
     options: Options,
     made: Sockets,
-    files: Sequence[TextIO],
     tell: int | None = None,
     parent: int | None = None,
 ) -> int:
@@ -127,7 +119,7 @@ def _serve(
             raise StartError(f"hardening failed: {', '.join(refused)}")
         # Where there is no secret memory, this says so.
         Secret.random(1).close()
-        agent = life.Agent(files, options.lifetime)
+        agent = life.Agent(_logs(options), options.lifetime)
         for path in options.keys:
             agent.add(_load(path))
         agent.listen(made.main)
@@ -170,8 +162,7 @@ def _fork(options: Options, made: Sockets) -> int:
     if not pid:
         os.close(reading)
         parent = mine if options.command else None
-        with _files(options) as files:
-            return _serve(options, made, files, writing, parent)
+        return _serve(options, made, writing, parent)
     os.close(writing)
     os.close(mine)
     made.main.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple
 
 from secretmem.agent.peer import Peer  # noqa: TC001 - a field
 
@@ -32,10 +34,14 @@ class Use(NamedTuple):
 
 
 class Uses:
-    """Keeps the last uses and writes all of them to files."""
+    """
+    Keeps the last uses and writes all of them to descriptors.
 
-    def __init__(self, *files: TextIO) -> None:
-        self._files = files
+    A reader that does not read loses lines: it must not hold up the agent.
+    """
+
+    def __init__(self, *fds: int) -> None:
+        self._writers = [_Writer(fd) for fd in fds]
         self.last: deque[Use] = deque(maxlen=_KEPT)
 
     def note(
@@ -45,9 +51,33 @@ class Uses:
         key = "" if identity is None else identity.label
         use = Use(time.time(), what, peer, key)
         self.last.append(use)
-        for file in self._files:
-            # A full disk is no reason to refuse a signature.
+        if self._writers:
+            line = f"{use}\n".encode("utf-8", "replace")
+            for writer in self._writers:
+                writer.write(line)
+
+
+class _Writer:
+    """A descriptor for lines that is never waited for."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._ready = select.poll()
+        self._ready.register(fd, select.POLLOUT)
+        self._lost = 0
+
+    def write(self, line: bytes) -> None:
+        """Write a line, or count it as lost."""
+        # A pipe that is ready takes PIPE_BUF bytes at once (pipe(7)).
+        if any(events & select.POLLOUT for _, events in self._ready.poll(0)):
+            if self._lost:
+                line = b"%d lines were lost\n" % self._lost + line
             try:
-                print(use, file=file, flush=True)
+                os.write(self._fd, line[: select.PIPE_BUF])
             except OSError:
-                continue
+                # A full disk is no reason to refuse a signature.
+                self._lost += 1
+            else:
+                self._lost = 0
+        else:
+            self._lost += 1
