@@ -86,8 +86,8 @@ class Agent:
     def connect(self) -> socket.socket:
         """Return a new connection."""
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_WAIT)
         connection.connect(str(self.path))
+        connection.settimeout(_WAIT)
         return connection
 
     def end(self) -> tuple[int, str]:

@@ -155,6 +155,9 @@ class Connection:
             raise Broken
         head += data
         if len(head) < want:
+            # No message is empty; nothing more may come of one.
+            if head == bytes(_LENGTH):
+                raise Broken
             self._head = head
             self._partial()
             return
@@ -173,7 +176,11 @@ class Connection:
     def _begin_plain(self, size: int) -> None:
         """Most messages are here at once."""
         self._head = b""
-        first = self._socket.recv(min(size, _PIECE)) if size else b""
+        try:
+            first = self._socket.recv(min(size, _PIECE)) if size else b""
+        except BlockingIOError:
+            self._begin(Plain(size))
+            return
         if len(first) == size:
             if self.held:
                 self._whole()
@@ -187,6 +194,7 @@ class Connection:
         """The length of the passphrase is read apart: it is public."""
         if len(head) == _HEAD:
             self._head = head
+            self._partial()
             self._read_head()
             return
         length = int.from_bytes(head[_HEAD:], "big")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from secretmem.agent.identities import Identity
 
-_BACKLOG = 128
+_BACKLOG = 1024
 _STDERR = 2
 
 

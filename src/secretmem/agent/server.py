@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Connections at a time; beyond, the one that was silent longest ends.
 _MOST_CONNECTIONS = 4096
+# Connections that are accepted before others are served again.
+_AT_ONCE = 16
 # Descriptors that are not connections.
 _SPARE = 64
 # Bytes of messages on their way, all together; beyond, the oldest ends.
@@ -50,18 +52,25 @@ class Server:
         self.loop.watch(
             listener.fileno(),
             select.EPOLLIN,
-            lambda _: self._accept(listener, kind),
+            lambda _: self._accept_all(listener, kind),
         )
 
-    def _accept(self, listener: socket.socket, kind: type[Session]) -> None:
-        try:
-            connection, _ = listener.accept()
-        except BlockingIOError:
-            return
-        except OSError:
-            # Out of descriptors, or the client has gone again.
-            self._make_room()
-            return
+    def _accept_all(
+        self, listener: socket.socket, kind: type[Session]
+    ) -> None:
+        """Accept those who wait, but serve others in between."""
+        for _ in range(_AT_ONCE):
+            try:
+                connection, _address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError:
+                # Out of descriptors, or the client has gone again.
+                self._make_room()
+                return
+            self._accept(connection, kind)
+
+    def _accept(self, connection: socket.socket, kind: type[Session]) -> None:
         client = peer.of(connection)
         if not peer.is_allowed(client):
             self.state.uses.note("turn away", client)

@@ -14,7 +14,7 @@ from secretmem.agent import peer
 
 # Bytes of the longest path of a socket (unix(7)), with its NUL.
 _MOST_PATH = 108
-_BACKLOG = 128
+_BACKLOG = 1024
 _FIRST_FD = 3
 
 
