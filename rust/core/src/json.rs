@@ -16,7 +16,7 @@ pub const MOST: usize = 64 << 10;
 /// Most steps of a path; each takes its part of the stack.
 pub const MOST_STEPS: usize = 8;
 /// The parser's messages and its buffer at small sizes.
-const HEAP: usize = 8 << 10;
+const HEAP: usize = 2 << 10;
 /// The buffer doubles, so all of its lives together have four times its size, and the heap
 /// rounds each up by at most a half.
 const GROWTH: usize = 6;

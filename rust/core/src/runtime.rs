@@ -129,7 +129,7 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
     let gate = gate::init(kernel, settings.allow_pku && may_ask_for_a_key());
     domain::init();
     let fork = Fork::Private;
-    let config = Config { kernel, backend, gate, inherit: false, canary_seed };
+    let config = Config { kernel, backend, gate, inherit: false, frugal, canary_seed };
     Ok(Runtime {
         kernel,
         settings,
@@ -137,7 +137,7 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
         private: Arena::new(config, HOOKS),
         inherit: Arena::new(Config { inherit: true, ..config }, HOOKS),
         stacks: Stacks::new(kernel, backend, make_room),
-        heap: Heap::new(kernel, backend, gate),
+        heap: Heap::new((kernel, backend), gate, frugal, make_room),
         windows: Windows::new(
             Spec { kernel, backend, fork, what: "window" },
             gate,
@@ -149,12 +149,13 @@ fn create(settings: Settings, kernel: &'static dyn Kernel) -> Result<Runtime> {
 
 const HOOKS: Hooks = Hooks { before_growth: keep_budget, make_room };
 
-/// When memory is short: gives back idle areas, and the windows and small stacks at rest but for
-/// the one that is kept in reserve, and all larger stacks. True if there was anything.
+/// When memory is short: gives back idle areas, the heap if nothing is in it, and the windows and
+/// small stacks at rest but for the one that is kept in reserve, and all larger stacks. True if
+/// there was anything.
 fn make_room() -> bool {
     get().is_ok_and(|r| {
         let areas = r.private.trim() + r.inherit.trim();
-        areas + r.stacks.trim() + r.windows.trim(true) > 0
+        areas + r.heap.trim() + r.stacks.trim() + r.windows.trim(true) > 0
     })
 }
 
@@ -326,11 +327,11 @@ impl Runtime {
         }
     }
 
-    /// Gives idle areas, stacks and windows back to the kernel. Returns bytes.
+    /// Gives idle areas, stacks and windows, and an empty heap back to the kernel. Returns bytes.
     #[must_use]
     pub fn trim(&self) -> usize {
         let areas = self.private.trim() + self.inherit.trim();
-        areas + self.stacks.trim() + self.windows.trim(false)
+        areas + self.heap.trim() + self.stacks.trim() + self.windows.trim(false)
     }
 }
 

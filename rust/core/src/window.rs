@@ -152,13 +152,23 @@ impl Windows {
             return Ok(window);
         }
         match self.create(pages, writable) {
-            Err(e @ Error::Limit { .. }) => match self.resting(pages, writable, 0) {
-                Some(window) => Ok(window),
-                None if (self.make_room)() => self.create(pages, writable),
-                None => Err(e),
-            },
+            Err(e @ Error::Limit { .. }) => self
+                .resting(pages, writable, 0)
+                .map_or_else(|| self.squeeze(pages, writable, e), Ok),
             other => other,
         }
+    }
+
+    /// A window when memory is short: what rests elsewhere goes first, then the window of the
+    /// other kind that is kept in reserve.
+    fn squeeze(&self, pages: usize, writable: bool, mut why: Error) -> Result<Window> {
+        if (self.make_room)() {
+            match self.create(pages, writable) {
+                Err(e @ Error::Limit { .. }) => why = e,
+                other => return other,
+            }
+        }
+        if self.trim(false) > 0 { self.create(pages, writable) } else { Err(why) }
     }
 
     fn create(&self, pages: usize, writable: bool) -> Result<Window> {

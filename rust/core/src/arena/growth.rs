@@ -142,7 +142,11 @@ impl Arena {
         // What is frozen does not count: a process that forks often must not freeze large areas
         // for few secrets.
         let usable = state.areas.iter().filter(|a| !a.is_frozen()).map(|a| a.pages.len());
-        let planned = (usable.sum::<usize>() / 4).clamp(FIRST_PAGES, self.most_pages());
+        let usable = usable.sum::<usize>();
+        // Where memory is scarce a stack and the heap need what is left.
+        let scarce = self.config.frugal && usable >= FIRST_PAGES;
+        let least = if scarce { 1 } else { FIRST_PAGES };
+        let planned = (usable / 4).clamp(least, self.most_pages().max(least));
         // Powers of two: few sizes, so that records are used again.
         let mut want = (1 << planned.ilog2()).max(pages);
         let body = loop {

@@ -60,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) gate: GateKind,
     /// Secrets in it can pass to forked children.
     pub(crate) inherit: bool,
+    /// Memory is scarce: areas do not double.
+    pub(crate) frugal: bool,
     /// Random, per process.
     pub(crate) canary_seed: u64,
 }

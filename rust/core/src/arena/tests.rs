@@ -14,6 +14,7 @@ fn arena(kernel: &'static dyn Kernel, inherit: bool) -> Arena {
         backend: Backend::MemfdSecret,
         gate: GateKind::Mprotect,
         inherit,
+        frugal: false,
         canary_seed: 0x1234_5678_9abc_def0,
     };
     let before_growth = || {

@@ -183,7 +183,9 @@ impl pkey::PrivateKey {
         create: impl FnOnce(*const u8, usize) -> *mut lc::EVP_PKEY,
     ) -> Result<Self> {
         let (pinned, len) = (message.pin()?, message.size());
-        pinned.with(|at| Self::make(options, pkey::HEAP, |_runtime| create(at, len)))?
+        // PKCS#8 has two numbers of RSA more.
+        let needs = (pkey::heap_to_load(len), 2 * len + pkey::MORE);
+        pinned.with(|at| Self::make(options, needs, |_runtime| create(at, len)))?
     }
 
     /// The numbers of the public key, big endian: exponent and modulus of RSA; of a curve the

@@ -14,7 +14,7 @@ use crate::work::Work;
 use argon2::{Algorithm, Argon2, AssociatedData, Block, Params, ParamsBuilder, Version};
 
 /// Bytes of heap for the library's small objects.
-const HEAP: usize = 8 << 10;
+const HEAP: usize = 4 << 10;
 
 /// PBKDF2 with HMAC.
 ///

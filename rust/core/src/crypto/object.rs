@@ -6,26 +6,31 @@
 use super::mac::Hash;
 use super::ok;
 use super::pkey::Kind;
-use crate::domain;
+use crate::domain::{self, Room};
 use crate::runtime::{self, epoch};
 use aws_lc_sys as lc;
 use core::ffi::c_int;
 use core::ptr;
+use core::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use std::sync::Arc;
 
 /// A key object in the secret heap of the process that made it.
 #[derive(Debug)]
 pub(super) struct Object {
     key: *mut lc::EVP_PKEY,
     epoch: u32,
+    /// The heap's blocks that it consists of.
+    blocks: Arc<AtomicIsize>,
 }
 
 // SAFETY: the library's key objects may be used by several threads; ours is freed once.
 unsafe impl Send for Object {}
 
 impl Object {
-    /// Takes over a key of this process; `None` if there is none. Outside the domain.
-    pub(super) fn new(key: *mut lc::EVP_PKEY) -> Option<Self> {
-        (!key.is_null()).then(|| Self { key, epoch: epoch() })
+    /// Takes over a key of this process, which an operation made that counted its blocks; `None`
+    /// if there is none. Outside the domain.
+    pub(super) fn new(key: *mut lc::EVP_PKEY, blocks: Arc<AtomicIsize>) -> Option<Self> {
+        (!key.is_null()).then(|| Self { key, epoch: epoch(), blocks })
     }
 
     pub(super) fn key(&self) -> *mut lc::EVP_PKEY {
@@ -34,6 +39,11 @@ impl Object {
 
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// For operations that use it: the library puts tables and blinding into it.
+    pub(super) fn blocks(&self) -> Arc<AtomicIsize> {
+        Arc::clone(&self.blocks)
     }
 }
 
@@ -44,12 +54,16 @@ impl Drop for Object {
         if self.epoch != epoch() {
             return;
         }
-        let key = self.key;
+        let (key, kept) = (self.key, Some(&*self.blocks));
         // Without a stack it stays in the closed heap.
-        let _ = domain::run_with_heap(runtime, 0, || {
+        let freed = domain::run_with(runtime, Room { kept, ..Room::heap(0) }, || {
             // SAFETY: ours, and nobody uses it any more.
             unsafe { lc::EVP_PKEY_free(key) };
         });
+        debug_assert!(
+            freed.is_err() || self.blocks.load(Relaxed) == 0,
+            "a key object left blocks in the heap"
+        );
     }
 }
 

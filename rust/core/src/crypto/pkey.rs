@@ -8,7 +8,7 @@ use super::load;
 use super::mac::Hash;
 use super::object;
 use super::pbes2;
-use crate::domain;
+use crate::domain::{self, Room};
 use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::runtime::{self, Runtime, epoch};
@@ -17,16 +17,23 @@ use crate::sync::Spin;
 use aws_lc_sys as lc;
 use core::ffi::c_int;
 use core::ptr;
+use core::sync::atomic::AtomicIsize;
 use object::Object;
+use std::sync::Arc;
 
-/// Heap that loading a key or one operation may take; measured at 4096-bit keys, doubled.
-pub(super) const HEAP: usize = 64 << 10;
+/// Counts the blocks of an object.
+type Blocks = Arc<AtomicIsize>;
+
+/// Bytes of heap that an operation on a curve takes at most; a few hundred were measured.
+const CURVE_HEAP: usize = 4 << 10;
 /// Bytes of the longest public key (SubjectPublicKeyInfo, RSA-8192) and of its signature.
 const MOST_PUBLIC: usize = 1200;
 /// Bytes of the longest text or file that is loaded: RSA-16384 has a fourth of it.
 const MOST_ENCODED: usize = 64 << 10;
 /// Bytes of the longest private key (PKCS#8, RSA-8192), with room to spare.
 const MOST_PRIVATE: usize = 5400;
+/// Bytes that PKCS#8 may have more than another encoding: SEC 1 can leave out the public point.
+pub(super) const MORE: usize = 320;
 
 /// Bits of an RSA modulus: smaller ones are broken, larger ones slow without need.
 const LEAST_BITS: usize = 2048;
@@ -49,6 +56,13 @@ pub enum Kind {
     X25519,
 }
 
+/// Bytes of heap that loading takes at most: text, decoded and decrypted bytes, in buffers that
+/// grow and that the heap rounds up, and the key's numbers. Measured, with a
+/// short one: 2 KiB and five bytes per byte, with long encrypted ones ten.
+pub(super) fn heap_to_load(len: usize) -> usize {
+    (2 << 10) + 11 * len
+}
+
 impl Kind {
     fn curve(self) -> Option<c_int> {
         match self {
@@ -56,6 +70,16 @@ impl Kind {
             Self::P384 => Some(lc::NID_secp384r1),
             Self::P521 => Some(lc::NID_secp521r1),
             _ => None,
+        }
+    }
+
+    /// Bytes of heap that making a key or using one takes at most, its tables and blinding
+    /// included. Measured at RSA: 22 KB with 2048 bits, 44 KB with 4096, 64 KB with 8192.
+    pub(super) fn heap(self, bits: usize) -> usize {
+        if self == Self::Rsa {
+            16 * bits.min(4096) + 6 * bits.saturating_sub(4096)
+        } else {
+            CURVE_HEAP
         }
     }
 
@@ -107,7 +131,8 @@ impl PrivateKey {
         if kind == Kind::Rsa && !matches!(bits, 2048 | 3072 | 4096 | 8192) {
             return Err(Error::Key("RSA keys have 2048, 3072, 4096 or 8192 bits"));
         }
-        Self::make(options, HEAP, |_runtime| match kind.curve() {
+        let room = if kind == Kind::Rsa { bits / 8 * 5 } else { 0 } + MORE;
+        Self::make(options, (kind.heap(bits), room), |_runtime| match kind.curve() {
             // SAFETY: inside the domain, as `make` says.
             Some(curve) => unsafe { object::generate_on_curve(curve) },
             // SAFETY: as above.
@@ -137,11 +162,10 @@ impl PrivateKey {
         let passphrase = source.passphrase.map(Secret::pin).transpose()?;
         let pass_len = source.passphrase.map_or(0, Secret::size);
         let len = source.encoded.size();
-        // Text, decoded and decrypted bytes, in buffers that grew and that the heap rounds up.
-        let heap = HEAP + 6 * len;
+        let needs = (heap_to_load(len), len + MORE);
         encoded.with(|at| {
             let load = |pass: *const u8| {
-                Self::make(options, heap, |_runtime| {
+                Self::make(options, needs, |_runtime| {
                     // SAFETY: inside the domain; both secrets are open for their lengths.
                     unsafe { load::load(at, len, pass, pass_len) }
                 })
@@ -153,19 +177,23 @@ impl PrivateKey {
         })?
     }
 
-    /// Runs `create` inside with that much heap, and keeps what it made.
+    /// Runs `create` inside with that much heap, and keeps what it made, whose PKCS#8 form has at
+    /// most `room` bytes.
     pub(super) fn make(
         options: Options,
-        heap: usize,
+        (heap, room): (usize, usize),
         create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY,
     ) -> Result<Self> {
         let runtime = runtime::get()?;
-        let pkcs8 = Draft::new(MOST_PRIVATE, options)?;
+        let private_room = room.min(MOST_PRIVATE);
+        let pkcs8 = Draft::new(private_room, options)?;
         let mut public = vec![0u8; MOST_PUBLIC];
         let out = public.as_mut_ptr();
         let (mut key, mut code, mut bits, mut public_len) = (ptr::null_mut(), None, 0, 0);
-        let private_len = pkcs8.with(|to| {
-            domain::run_with_heap(runtime, heap, || {
+        let blocks = Blocks::default();
+        let room = Room { kept: Some(&*blocks), ..Room::heap(heap) };
+        let made = pkcs8.with(|to| {
+            domain::run_with(runtime, room, || {
                 key = create(runtime);
                 // SAFETY: null or a key of the library's.
                 code = unsafe { object::kind_of(key) }.map(Kind::code);
@@ -173,10 +201,12 @@ impl PrivateKey {
                 let public = unsafe { object::marshal_public(key, out, MOST_PUBLIC) };
                 (bits, public_len) = public;
                 // SAFETY: as above.
-                unsafe { object::marshal_private(key, to, MOST_PRIVATE) }
+                unsafe { object::marshal_private(key, to, private_room) }
             })
-        })??;
-        let object = Object::new(key);
+        });
+        // Before any error: it frees what was made.
+        let object = Object::new(key, blocks);
+        let private_len = made??;
         let unreadable = Error::Key("the private key cannot be read");
         let kind = code.and_then(Kind::of_code).ok_or(unreadable)?;
         if kind == Kind::Rsa && !(LEAST_BITS..=MOST_BITS).contains(&bits) {
@@ -236,8 +266,9 @@ impl PrivateKey {
         code: impl FnOnce(*mut lc::EVP_PKEY) -> R,
     ) -> Result<R> {
         let pinned = self.pkcs8.pin()?;
-        let key = self.object(pinned.runtime)?;
-        let result = domain::run_with_heap(pinned.runtime, HEAP, || code(key));
+        let (key, blocks) = self.object(pinned.runtime)?;
+        let room = Room { kept: Some(&*blocks), ..Room::heap(self.kind.heap(self.bits)) };
+        let result = domain::run_with(pinned.runtime, room, || code(key));
         drop(pinned);
         self.kept.lock().users -= 1;
         if self.pkcs8.closed() {
@@ -248,27 +279,31 @@ impl PrivateKey {
 
     /// The object of this process, made from the PKCS#8 form if it is not there, and counted as
     /// used.
-    fn object(&self, runtime: &'static Runtime) -> Result<*mut lc::EVP_PKEY> {
+    fn object(&self, runtime: &'static Runtime) -> Result<(*mut lc::EVP_PKEY, Blocks)> {
         let mut kept = self.kept.lock();
         if let Some(object) = kept.object.as_ref().filter(|o| o.epoch() == epoch()) {
-            let key = object.key();
+            let used = (object.key(), object.blocks());
             kept.users += 1;
-            return Ok(key);
+            return Ok(used);
         }
         let len = self.pkcs8.size();
         let pinned = self.pkcs8.pin()?;
         let mut key = ptr::null_mut();
-        pinned.with(|at| {
-            domain::run_with_heap(runtime, HEAP, || {
+        let blocks = Blocks::default();
+        let room = Room { kept: Some(&*blocks), ..Room::heap(heap_to_load(len)) };
+        let made = pinned.with(|at| {
+            domain::run_with(runtime, room, || {
                 // SAFETY: inside the domain; the secret is open.
                 key = unsafe { load::load(at, len, ptr::null(), 0) };
             })
-        })??;
-        let object = Object::new(key).ok_or(Error::Library("EVP_parse_private_key"))?;
-        let key = object.key();
+        });
+        let object = Object::new(key, blocks);
+        made??;
+        let object = object.ok_or(Error::Library("EVP_parse_private_key"))?;
+        let used = (object.key(), object.blocks());
         // Users that the parent's threads were are not here.
         *kept = Kept { object: Some(object), users: 1 };
-        Ok(key)
+        Ok(used)
     }
 
     /// ECDSA over a digest; the signature is DER. Returns its length.

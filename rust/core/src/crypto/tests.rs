@@ -3,12 +3,9 @@
 use super::aead::{self, Cipher, Header};
 use super::mac::{self, Hash};
 use super::{ed25519, fernet};
+use crate::domain::depth;
 use crate::error::Error;
-use crate::runtime;
 use crate::secret::{Options, Secret};
-
-/// Whoever takes blocks of the heap, or looks whether there are any, is alone.
-pub(super) static HEAP: crate::sync::Spin<()> = crate::sync::Spin::new(());
 
 pub(super) fn secret(hex: &str) -> Secret {
     let text = Secret::from_bytes(hex.as_bytes(), Options::default()).expect("secret");
@@ -145,8 +142,6 @@ fn every_cipher_opens_what_it_seals_and_nothing_else() {
 
 #[test]
 fn operations_leave_no_block_behind() {
-    let _alone = HEAP.lock();
-    let runtime = runtime::get().expect("memfd_secret");
     let key = Secret::random(32, Options::default()).expect("key");
     let header = Header { nonce: &[1; 12], aad: b"" };
     let mut sealed = [0; 40];
@@ -157,7 +152,7 @@ fn operations_leave_no_block_behind() {
     mac::hmac(Hash::Sha512, &key, b"m", &mut out).expect("mac");
     let signer = ed25519::PrivateKey::generate(Options::default()).expect("key");
     signer.sign(b"m", &mut out).expect("signature");
-    assert_eq!(runtime.heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 /// The token of github.com/fernet/spec, generate.json.

@@ -2,13 +2,12 @@
 
 use super::kdf::{self, Argon2Cost, Argon2Input, Scrypt};
 use super::mac::Hash;
-use super::pkey::{Kind, PrivateKey, Source};
-use super::tests::{HEAP, secret, unhex};
+use super::pkey::{self, Kind, PrivateKey, Source};
+use super::tests::{secret, unhex};
 use super::x25519;
 use crate::domain::depth;
 use crate::domain::stacks::Class;
 use crate::error::Error;
-use crate::runtime;
 use crate::secret::{Options, Secret};
 
 /// An operation must leave this much of its stack: a signal frame with the AVX-512 registers has
@@ -60,7 +59,6 @@ fn x25519_gives_the_rfcs_answer() {
 /// RFC 6070, cases 5 and 6.
 #[test]
 fn pbkdf2_gives_the_rfcs_answers() {
-    let _alone = HEAP.lock();
     let cases: [(&[u8], &[u8], &str); 2] = [
         (
             b"passwordPASSWORDpassword",
@@ -77,7 +75,7 @@ fn pbkdf2_gives_the_rfcs_answers() {
             assert_eq!(key.expect("key").matches(&right), Ok(true));
         }
     });
-    assert_eq!(runtime::get().expect("runtime").heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 fn scrypt(n: u64, r: u64, p: u64, most: usize) -> Result<Secret, Error> {
@@ -88,7 +86,6 @@ fn scrypt(n: u64, r: u64, p: u64, most: usize) -> Result<Secret, Error> {
 /// RFC 7914, section 12, case 2.
 #[test]
 fn scrypt_gives_the_rfcs_answer() {
-    let _alone = HEAP.lock();
     let right = unhex(concat!(
         "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162",
         "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640"
@@ -106,7 +103,7 @@ fn scrypt_gives_the_rfcs_answer() {
     assert!(scrypt(1024, 8, 16, exact).is_ok());
     assert!(matches!(scrypt(1024, 8, 16, exact - 1), Err(Error::Key(_))));
     assert!(matches!(scrypt(1 << 32, 1 << 16, 1, usize::MAX), Err(Error::Call { .. })));
-    assert_eq!(runtime::get().expect("runtime").heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 /// RFC 9106, section 5.3.
@@ -142,8 +139,6 @@ fn load(text: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
 
 #[test]
 fn openssh_files_are_loaded_and_leave_nothing() {
-    let _alone = HEAP.lock();
-    let runtime = runtime::get().expect("runtime");
     leaves_room("OpenSSH, RSA-4096 with bcrypt", || {
         let key = load(RSA, Some(b"correct horse")).expect("key");
         assert_eq!((key.kind(), key.bits()), (Kind::Rsa, 4096));
@@ -155,14 +150,12 @@ fn openssh_files_are_loaded_and_leave_nothing() {
     for passphrase in [None, Some(&b"wrong"[..]), Some(b"")] {
         assert!(matches!(load(RSA, passphrase), Err(Error::Key(_))));
     }
-    assert_eq!(runtime.heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 /// Whatever is changed in the file, it is refused or the same key, and no block stays.
 #[test]
 fn damaged_openssh_files_are_refused() {
-    let _alone = HEAP.lock();
-    let runtime = runtime::get().expect("runtime");
     let right = load(P521, None).expect("key").public().to_vec();
     for at in (0..P521.len()).step_by(3) {
         let mut damaged = P521.to_vec();
@@ -174,13 +167,12 @@ fn damaged_openssh_files_are_refused() {
     for len in [0, 1, 36, 100, P521.len() / 2, P521.len() - 2] {
         assert!(load(&P521[..len], None).is_err(), "{len} bytes");
     }
-    assert_eq!(runtime.heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 /// The longest text that is read, and one that is longer: errors, not the end of the process.
 #[test]
 fn the_largest_openssh_file_fits() {
-    let _alone = HEAP.lock();
     for lines in [930, 1100] {
         let line = ["A".repeat(70), "\n".to_owned()].concat();
         let body = line.repeat(lines);
@@ -188,5 +180,29 @@ fn the_largest_openssh_file_fits() {
         let text = [&ends[0], body.as_str(), &ends[1]].concat();
         assert!(matches!(load(text.as_bytes(), None), Err(Error::Key(_))), "{lines} lines");
     }
-    assert_eq!(runtime::get().expect("runtime").heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
+}
+
+#[test]
+fn keys_leave_a_part_of_their_claim_of_the_heap() {
+    for (file, password) in [(RSA, &b"correct horse"[..]), (P521, b"")] {
+        let (encoded, password) = (of_bytes(file), of_bytes(password));
+        let source = Source { encoded: &encoded, passphrase: Some(&password) };
+        let mut key = None;
+        let options = Options::default();
+        let loading = depth::heap_of(|| key = PrivateKey::load(source, options).ok());
+        let key = key.expect("key");
+        let claimed = pkey::heap_to_load(file.len());
+        assert!(loading <= claimed / 4 * 3, "{loading} of {claimed}");
+        let mut out = [0; 512];
+        let signing = depth::heap_of(|| {
+            let signed = match key.kind() {
+                Kind::Rsa => key.sign_pkcs1(Hash::Sha256, &[7; 32], &mut out),
+                _ => key.sign_ecdsa(&[7; 32], &mut out),
+            };
+            signed.expect("signature");
+        });
+        let claimed = key.kind().heap(key.bits());
+        assert!(signing <= claimed / 4 * 3, "{signing} of {claimed}");
+    }
 }

@@ -3,10 +3,10 @@
 use super::number::Number;
 use super::pbes2::{self, Derivation, Fresh};
 use super::pkey::{Kind, PrivateKey, Source};
-use super::tests::{HEAP, secret};
+use super::tests::secret;
 use super::tests_derive::{leaves_room, of_bytes};
+use crate::domain::depth;
 use crate::error::Error;
-use crate::runtime;
 use crate::secret::{Options, Secret};
 
 /// RFC 8037, appendix A.1.
@@ -21,8 +21,6 @@ fn load(encoded: &Secret, passphrase: Option<&Secret>) -> crate::error::Result<P
 
 #[test]
 fn json_web_keys_are_loaded_and_leave_nothing() {
-    let _alone = HEAP.lock();
-    let runtime = runtime::get().expect("runtime");
     leaves_room("JWK", || {
         assert_eq!(load(&of_bytes(OKP.as_bytes()), None).expect("key").kind(), Kind::Ed25519);
     });
@@ -37,14 +35,12 @@ fn json_web_keys_are_loaded_and_leave_nothing() {
     // The longest value, in a document of the longest length.
     let long = OKP.replace("nWGx", &"A".repeat((64 << 10) - OKP.len()));
     assert!(matches!(load(&of_bytes(long.as_bytes()), None), Err(Error::Key(_))));
-    assert_eq!(runtime.heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 /// Written, read again, and with the wrong words; the stack has room left.
 #[test]
 fn encrypted_keys_come_back() {
-    let _alone = HEAP.lock();
-    let runtime = runtime::get().expect("runtime");
     let key = PrivateKey::generate(Kind::P521, 0, Options::default()).expect("key");
     let words = of_bytes(b"correct horse");
     let fresh = Fresh { salt: [1; 16], iv: [2; 16] };
@@ -60,13 +56,12 @@ fn encrypted_keys_come_back() {
         });
     }
     drop(key);
-    assert_eq!(runtime.heap.stats().0, 0);
+    assert_eq!(depth::blocks(), 0);
 }
 
 /// RFC 5915 has the public key optional; the private number comes out in the field's length.
 #[test]
 fn a_curve_key_without_its_public_half() {
-    let _alone = HEAP.lock();
     let number = "00000000000000000000000000000000000000000000000000000000000000ff";
     let der = ["302d0201010420", number, "a00606082a8648ce3d030107"].concat();
     assert!(load(&secret(&der), None).is_err(), "the length is one too short");

@@ -1,5 +1,5 @@
-//! How deep operations go on their stack, for tests: the stack is painted before they enter, and
-//! what is left of the paint is looked for before the way out wipes it.
+//! How much operations take, for tests: of their stack (it is painted before they enter, and what
+//! is left of the paint is looked for before the way out wipes it) and of their claim.
 
 use core::cell::Cell;
 
@@ -10,6 +10,8 @@ thread_local! {
     static PAINTED: Cell<(*mut u8, usize)> = const { Cell::new((core::ptr::null_mut(), 0)) };
     static MEASURES: Cell<bool> = const { Cell::new(false) };
     static DEEPEST: Cell<usize> = const { Cell::new(0) };
+    static BLOCKS: Cell<isize> = const { Cell::new(0) };
+    static MOST_HEAP: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Bytes of the deepest use of a stack by the operations of `code`, on this thread.
@@ -19,6 +21,24 @@ pub(crate) fn of(code: impl FnOnce()) -> usize {
     code();
     MEASURES.set(false);
     DEEPEST.get()
+}
+
+/// Fresh bytes of the heap that the greediest operation of `code` took, on this thread. All that
+/// it needs if the heap was empty before.
+pub(crate) fn heap_of(code: impl FnOnce()) -> usize {
+    MOST_HEAP.set(0);
+    code();
+    MOST_HEAP.get()
+}
+
+/// Blocks that the operations of this thread left in the heap, so far.
+pub(crate) fn blocks() -> isize {
+    BLOCKS.get()
+}
+
+pub(super) fn note_heap(bytes: usize, blocks: isize) {
+    MOST_HEAP.set(MOST_HEAP.get().max(bytes));
+    BLOCKS.set(BLOCKS.get() + blocks);
 }
 
 pub(super) fn paint(low: *mut u8, size: usize) {

@@ -4,9 +4,15 @@
 //! inside nothing is mapped. All bookkeeping (a word per 16 bytes) lies in ordinary memory, so
 //! allocating needs no gate; freeing needs it to wipe. Memory is zero when it is handed out.
 //!
-//! Blocks are freed by address, whoever frees them: [`contains`] tells. A request that does not
-//! fit what was claimed before entry gets null, which the crypto library reports as an error.
+//! Blocks are freed by address, whoever frees them: [`contains`] tells. An operation takes fresh
+//! bytes from its own claim, and beyond it only what nobody claimed: no operation can exhaust
+//! another. A request without room gets null, and the operation ends as [`Error::Limit`].
+//!
+//! When the last block is freed the heap starts again from its beginning, so a claim that fits
+//! once fits always.
 
+use super::blocks::{ALIGN, Account, CLOSED, GRANULE, REGION, State, class_of, size_of_class};
+use super::stacks::{self, Stack};
 use crate::asm;
 use crate::error::{Error, Result};
 use crate::gate::{self, GateKind};
@@ -16,20 +22,9 @@ use crate::mapping::{Backend, Fork, Mapping, Spec};
 use crate::sync::Spin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Address space for the heap; pages are locked as chunks are mapped.
-const REGION: usize = 64 << 20;
-/// Smallest block.
-const GRANULE: usize = 16;
 /// Smallest chunk; chunks double up to the largest.
 const FIRST_CHUNK: usize = 16 << 10;
 const LARGEST_CHUNK: usize = 1 << 20;
-/// Classes 16, 32, 48, 64, 96, 128, 192 ... 8 MiB.
-const CLASSES: usize = 40;
-/// Marks a live block; the class is in the low bits.
-const LIVE: u32 = 1 << 31;
-/// End of a free list; not a live block's word.
-const NONE: u32 = LIVE - 1;
-
 /// Start of the region; 0 before the first claim.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
@@ -40,130 +35,65 @@ pub(crate) fn contains(at: *const u8) -> bool {
     base != 0 && at.addr().wrapping_sub(base) < REGION
 }
 
-/// Class of a size: sizes are powers of two and one and a half times those.
-fn class_of(size: usize) -> usize {
-    let size = size.max(GRANULE);
-    let log = (usize::BITS - (size - 1).leading_zeros()) as usize;
-    let half = 3usize << (log.max(2) - 2);
-    let class = 2 * (log - 4);
-    if log > 5 && size <= half { class - 1 } else { class }
-}
-
-/// Bytes of a class.
-fn size_of_class(class: usize) -> usize {
-    let power = GRANULE << (class / 2);
-    if class.is_multiple_of(2) { power } else { power / 2 * 3 }
-}
-
-#[derive(Debug)]
-struct State {
-    /// Words of bookkeeping, one per granule; null before the first claim.
-    words: *mut u32,
-    /// First byte that was never handed out, from the start of the region.
-    fresh: usize,
-    /// Bytes that are mapped.
-    mapped: usize,
-    free: [u32; CLASSES],
-    live: usize,
-    /// Bytes that operations under way may still take.
-    claimed: usize,
-}
-
-// SAFETY: the pointer is to memory of the heap's own, used under its lock.
-unsafe impl Send for State {}
-
-impl State {
-    const fn new() -> Self {
-        let free = [NONE; CLASSES];
-        Self { words: core::ptr::null_mut(), fresh: 0, mapped: 0, free, live: 0, claimed: 0 }
-    }
-
-    /// The word of the block that starts at granule `index`.
-    fn word(&mut self, index: usize) -> Option<&mut u32> {
-        if self.words.is_null() || index >= REGION / GRANULE {
-            return None;
-        }
-        // SAFETY: the table has a word for each granule of the region and lives for ever; the
-        // lock is held, as `&mut self` shows.
-        Some(unsafe { &mut *self.words.wrapping_add(index) })
-    }
-
-    fn take(&mut self, class: usize) -> Option<usize> {
-        let head = self.free.get(class).copied()?;
-        let index = if head == NONE {
-            let size = size_of_class(class);
-            let align = if size.is_power_of_two() { size.min(PAGE) } else { GRANULE };
-            let at = self.fresh.next_multiple_of(align);
-            if at + size > self.mapped {
-                return None;
-            }
-            self.fresh = at + size;
-            at / GRANULE
-        } else {
-            let next = *self.word(head as usize)?;
-            *self.free.get_mut(class)? = next;
-            head as usize
-        };
-        *self.word(index)? = LIVE | class as u32;
-        self.live += 1;
-        Some(index)
-    }
-
-    /// Class of the live block at `index`.
-    fn class_at(&mut self, index: usize) -> usize {
-        match self.word(index) {
-            Some(word) if *word & LIVE != 0 => (*word & !LIVE) as usize,
-            _ => die("a block of the secret heap was freed twice or never was one"),
-        }
-    }
-
-    fn give(&mut self, index: usize, class: usize) {
-        let Some(head) = self.free.get(class).copied() else { return };
-        if let Some(word) = self.word(index) {
-            *word = head;
-        }
-        if let Some(slot) = self.free.get_mut(class) {
-            *slot = index as u32;
-        }
-        self.live -= 1;
-    }
-}
-
 /// See the module comment.
 #[derive(Debug)]
 pub(crate) struct Heap {
     spec: Spec,
     gate: GateKind,
+    /// Memory is scarce: nothing is mapped beyond what is claimed.
+    frugal: bool,
     state: Spin<State>,
     chunks: Spin<Vec<Mapping>>,
     openers: Spin<u32>,
+    /// Gives back what only rests elsewhere. False if there was nothing.
+    make_room: fn() -> bool,
 }
 
 impl Heap {
-    pub(crate) fn new(kernel: &'static dyn Kernel, backend: Backend, gate: GateKind) -> Self {
+    /// The spec names the heap; its pages are private.
+    pub(crate) fn new(
+        (kernel, backend): (&'static dyn Kernel, Backend),
+        gate: GateKind,
+        frugal: bool,
+        make_room: fn() -> bool,
+    ) -> Self {
         let spec = Spec { kernel, backend, fork: Fork::Private, what: "heap" };
         Self {
             spec,
             gate,
+            frugal,
+            make_room,
             state: Spin::new(State::new()),
             chunks: Spin::new(Vec::new()),
             openers: Spin::new(0),
         }
     }
 
-    /// Sets `bytes` aside for one operation: mapped, and claimed by nobody else. Outside the
-    /// domain only.
-    pub(crate) fn claim(&self, bytes: usize) -> Result<Claim<'_>> {
+    /// Sets `bytes` aside for the operation that will run on `stack`: mapped, and claimed by
+    /// nobody else. Waits while other operations have what there is. Outside the domain only.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the heap cannot have that room.
+    pub(crate) fn claim(&self, bytes: usize, stack: Stack) -> Result<Claim<'_>> {
         loop {
             let mut state = self.state.lock();
-            if state.mapped - state.fresh >= state.claimed + bytes {
-                state.claimed += bytes;
-                return Ok(Claim { heap: self, bytes });
+            let (all, mapped) = (state.claimed + bytes, state.mapped);
+            if mapped - state.fresh >= all {
+                state.claimed = all;
+                if let Some(account) = state.account(Some(stack)) {
+                    *account = Account { left: bytes, ..CLOSED };
+                }
+                return Ok(Claim { heap: self, stack, closed: false });
             }
-            let bytes = state.claimed + bytes;
-            let mapped = state.mapped;
+            let (need, others) = (all - (mapped - state.fresh), state.claimed > 0);
             drop(state);
-            self.grow(mapped, bytes)?;
+            match self.grow(mapped, need) {
+                Ok(()) => {}
+                Err(Error::Limit { .. }) if (self.make_room)() => {}
+                // They end without waiting for anybody.
+                Err(Error::Limit { .. }) if others => std::thread::yield_now(),
+                Err(e) => return Err(e),
+            }
         }
     }
 
@@ -175,7 +105,8 @@ impl Heap {
         }
         self.reserve()?;
         let least = bytes.next_multiple_of(PAGE);
-        let mut want = mapped.clamp(FIRST_CHUNK, LARGEST_CHUNK).max(least);
+        let planned = if self.frugal { 0 } else { mapped.clamp(FIRST_CHUNK, LARGEST_CHUNK) };
+        let mut want = planned.max(least);
         if mapped + want > REGION {
             return Err(Error::Limit { need: bytes, what: "heap", errno: 0 });
         }
@@ -270,12 +201,13 @@ impl Heap {
 
     /// A zeroed block, or null. Inside the domain or under the heap's open gate.
     pub(crate) fn alloc(&self, size: usize, align: usize) -> *mut u8 {
-        // Blocks of a power of two are aligned to their size, up to a page.
-        let size = if align > GRANULE { size.max(align).next_power_of_two() } else { size };
-        if align > PAGE || size > REGION {
+        let aligned = align > GRANULE;
+        let size = if aligned { size.max(align).next_power_of_two() } else { size };
+        if align > ALIGN || size > REGION {
             return core::ptr::null_mut();
         }
-        let Some(index) = self.state.lock().take(class_of(size)) else {
+        let stack = stacks::current();
+        let Some(index) = self.state.lock().take(class_of(size), aligned, stack) else {
             return core::ptr::null_mut();
         };
         let base: *mut u8 = core::ptr::with_exposed_provenance_mut(BASE.load(Relaxed));
@@ -304,13 +236,38 @@ impl Heap {
         };
         // SAFETY: the block is ours and open.
         unsafe { asm::wipe(at, size_of_class(class)) };
-        self.state.lock().give(index, class);
+        self.state.lock().give(index, class, stacks::current());
     }
 
     /// Live blocks and mapped bytes.
     pub(crate) fn stats(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.live, state.mapped)
+    }
+
+    /// Ends what an operation had of the heap that never came out, and closes the gate that it
+    /// had opened. (With a protection key that was this thread's, and is closed already.)
+    pub(super) fn abandon(&self, stack: Stack) {
+        drop(Claim { heap: self, stack, closed: false });
+        if self.gate == GateKind::Mprotect {
+            self.close();
+        }
+    }
+
+    /// Unmaps the heap if nobody has anything of it. Returns bytes.
+    pub(crate) fn trim(&self) -> usize {
+        let mut chunks = self.chunks.lock();
+        let openers = self.openers.lock();
+        let mut state = self.state.lock();
+        if state.live > 0 || state.claimed > 0 || *openers > 0 {
+            return 0;
+        }
+        let bytes = core::mem::take(&mut state.mapped);
+        drop(state);
+        // Nothing new is mapped there meanwhile: that takes the lock of the chunks.
+        chunks.clear();
+        drop(openers);
+        bytes
     }
 
     pub(crate) fn before_fork(&self) {
@@ -349,14 +306,45 @@ impl Heap {
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
     heap: &'a Heap,
-    bytes: usize,
+    stack: Stack,
+    closed: bool,
+}
+
+/// How an operation got on with its claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// Fresh bytes of the claim that were not needed.
+    pub(crate) left: usize,
+    /// Blocks that it took, less those that it freed.
+    pub(crate) blocks: isize,
+    /// It needed more than it claimed, and there was room.
+    pub(crate) over: bool,
+    /// It needed more than there was.
+    pub(crate) refused: bool,
+}
+
+impl Claim<'_> {
+    /// Gives the room up and tells how it was used.
+    pub(crate) fn close(mut self) -> Use {
+        self.give_up()
+    }
+
+    fn give_up(&mut self) -> Use {
+        self.closed = true;
+        let mut state = self.heap.state.lock();
+        let account = state.account(Some(self.stack)).map(|a| core::mem::replace(a, CLOSED));
+        let Account { left, blocks, over, refused } = account.unwrap_or(CLOSED);
+        // In a forked child nothing is claimed.
+        state.claimed = state.claimed.saturating_sub(left);
+        Use { left, blocks, over, refused }
+    }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut state = self.heap.state.lock();
-        // In a forked child nothing is claimed.
-        state.claimed = state.claimed.saturating_sub(self.bytes);
+        if !self.closed {
+            self.give_up();
+        }
     }
 }
 

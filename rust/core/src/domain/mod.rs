@@ -10,6 +10,7 @@
 //! what was claimed ([`run_with`]; the extension's allocator is [`route::Routed`]), and returns
 //! only a [`Public`] type.
 
+mod blocks;
 #[cfg(test)]
 pub(crate) mod depth;
 pub(crate) mod heap;
@@ -24,7 +25,8 @@ use crate::kernel::AltStack;
 use crate::runtime::Runtime;
 use core::cell::Cell;
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicIsize, AtomicU64, Ordering::Relaxed};
+use heap::{Claim, HeapOpen, Use};
 use stacks::{Class, Stack};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -52,6 +54,8 @@ struct Entered {
     stack: Stack,
     /// The signal stack that the thread had.
     old: AltStack,
+    /// It has the secret heap: a claim, and the gate open.
+    heap: bool,
     /// It came out, but the old signal stack could not be put back.
     lost: bool,
 }
@@ -64,11 +68,24 @@ thread_local! {
 
 /// What an operation needs, claimed before it enters.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct Room<'a> {
     /// Its stack.
     pub(crate) stack: Class,
     /// Bytes of the secret heap; `None` for an operation that does not allocate.
     pub(crate) heap: Option<usize>,
+    /// Counts the blocks that the operation leaves in the heap for a handle, or frees of it.
+    /// `None` for an operation that leaves none.
+    pub(crate) kept: Option<&'a AtomicIsize>,
+}
+
+impl Room<'_> {
+    /// A small stack and no heap.
+    const SMALL: Self = Self { stack: Class::Small, heap: None, kept: None };
+
+    /// A small stack and `bytes` of heap.
+    pub(crate) fn heap(bytes: usize) -> Self {
+        Self { heap: Some(bytes), ..Self::SMALL }
+    }
 }
 
 /// Whether the calling code is inside.
@@ -116,54 +133,85 @@ unsafe extern "C" fn body<F: FnOnce() -> R, R: Public>(job: *mut c_void) {
 /// # Errors
 /// [`Error::Limit`] if no stack can be had, [`Error::Panicked`].
 pub(crate) fn run<R: Public>(runtime: &Runtime, code: impl FnOnce() -> R) -> Result<R> {
-    run_on_stack(runtime, Room { stack: Class::Small, heap: None }, code)
-}
-
-fn run_on_stack<R: Public>(runtime: &Runtime, room: Room, code: impl FnOnce() -> R) -> Result<R> {
-    repair(runtime);
-    let stack = runtime.stacks.claim(room.stack)?;
-    let old = match set_signal_stack(runtime, stack) {
-        Ok(old) => old,
-        Err(e) => {
-            runtime.stacks.give_back(stack);
-            return Err(e);
-        }
-    };
-    stack.set_heap(room.heap.is_some());
-    ENTERED.set(Some(Entered { stack, old, lost: false }));
-    let mut job = Job { code: Some(code), result: Err(Error::Panicked) };
-    enter(&mut job, stack);
-    leave(runtime, stack, old);
-    job.result
+    run_with(runtime, Room::SMALL, code)
 }
 
 /// Runs `code` inside on a small stack, with `bytes` of heap.
 ///
 /// # Errors
-/// As [`run`]; [`Error::Limit`] if the heap cannot have that room.
+/// As [`run_with`].
 pub(crate) fn run_with_heap<R: Public>(
     runtime: &Runtime,
     bytes: usize,
     code: impl FnOnce() -> R,
 ) -> Result<R> {
-    run_with(runtime, Room { stack: Class::Small, heap: Some(bytes) }, code)
+    run_with(runtime, Room::heap(bytes), code)
 }
 
 /// Runs `code` inside with the room that it needs.
 ///
 /// # Errors
-/// As [`run_with_heap`].
+/// As [`run`]; [`Error::Limit`] if the heap cannot have that room, or if the operation needed
+/// more and there was none. What it made is then its caller's to free.
 pub(crate) fn run_with<R: Public>(
     runtime: &Runtime,
-    room: Room,
+    room: Room<'_>,
     code: impl FnOnce() -> R,
 ) -> Result<R> {
-    let Some(bytes) = room.heap else {
-        return run_on_stack(runtime, room, code);
+    repair(runtime);
+    let stack = runtime.stacks.claim(room.stack)?;
+    let prepared = prepare(runtime, room, stack);
+    let (heap, old) = prepared.inspect_err(|_| runtime.stacks.give_back(stack))?;
+    stack.set_heap(heap.is_some());
+    ENTERED.set(Some(Entered { stack, old, heap: heap.is_some(), lost: false }));
+    let mut job = Job { code: Some(code), result: Err(Error::Panicked) };
+    enter(&mut job, stack);
+    // The claim is the stack's: it ends before somebody else has that.
+    let used = heap.map(|(claim, open)| {
+        drop(open);
+        claim.close()
+    });
+    leave(runtime, stack, old);
+    settle(used, room, job.result)
+}
+
+type Prepared<'a> = (Option<(Claim<'a>, HeapOpen<'a>)>, AltStack);
+
+fn prepare<'a>(runtime: &'a Runtime, room: Room<'_>, stack: Stack) -> Result<Prepared<'a>> {
+    let heap = match room.heap {
+        Some(bytes) => Some((runtime.heap.claim(bytes, stack)?, runtime.heap.open()?)),
+        None => None,
     };
-    let _claim = runtime.heap.claim(bytes)?;
-    let _open = runtime.heap.open()?;
-    run_on_stack(runtime, room, code)
+    Ok((heap, set_signal_stack(runtime, stack)?))
+}
+
+/// Counts the blocks that stay, and turns exhaustion into its own error.
+fn settle<R>(used: Option<Use>, room: Room<'_>, result: Result<R>) -> Result<R> {
+    let Some(used) = used else { return result };
+    if let Some(kept) = room.kept {
+        kept.fetch_add(used.blocks, Relaxed);
+    }
+    #[cfg(test)]
+    depth::note_heap(room.heap.unwrap_or(0) - used.left, used.blocks);
+    #[cfg(any(test, feature = "fault"))]
+    check(used, room, matches!(result, Err(Error::Panicked)));
+    if used.refused {
+        let need = room.heap.unwrap_or(0) + crate::kernel::PAGE;
+        return Err(Error::Limit { need, what: "heap", errno: 0 });
+    }
+    result
+}
+
+/// In builds for tests every way out looks whether a block stays behind that no handle owns, and
+/// whether the claim was enough. A panic leaves what the library had made.
+#[cfg(any(test, feature = "fault"))]
+fn check(used: Use, room: Room<'_>, panicked: bool) {
+    if used.blocks != 0 && room.kept.is_none() && !panicked {
+        crate::kernel::linux::die("an operation left blocks in the heap that nothing owns");
+    }
+    if used.over {
+        crate::kernel::linux::die("an operation took more of the heap than it had claimed");
+    }
 }
 
 fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
@@ -198,24 +246,28 @@ fn leave(runtime: &Runtime, stack: Stack, old: AltStack) {
         // It stays this thread's signal stack, and nobody else may run on it. The thread's next
         // entry tries again; nobody waits for it meanwhile.
         runtime.stacks.lose(stack);
-        ENTERED.set(Some(Entered { stack, old, lost: true }));
+        ENTERED.set(Some(Entered { stack, old, heap: false, lost: true }));
     }
 }
 
 /// If the last entry of this thread never came out by the way out: wipes its stack, restores the
-/// signal stack, closes the thread's key.
+/// signal stack, closes the thread's key, gives up its claim of the heap. What it had allocated
+/// stays there, closed.
 fn repair(runtime: &Runtime) {
     let Some(entered) = ENTERED.get() else { return };
     if inside() {
         return;
     }
-    let Entered { stack, old, lost } = entered;
+    let Entered { stack, old, heap, lost } = entered;
     if lost {
         runtime.stacks.found(stack);
     }
     // SAFETY: nobody is on the stack: this thread left it and it was never given back.
     unsafe { crate::asm::wipe(stack.low(), stack.size()) };
     crate::gate::repair_thread(runtime.gate);
+    if heap {
+        runtime.heap.abandon(stack);
+    }
     leave(runtime, stack, old);
 }
 

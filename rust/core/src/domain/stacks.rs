@@ -64,10 +64,22 @@ impl Class {
         }
     }
 
+    /// How many stacks the smaller classes have together.
+    const fn first(self) -> usize {
+        match self {
+            Self::Small => 0,
+            Self::Middle => Self::Small.most(),
+            Self::Large => Self::Middle.first() + Self::Middle.most(),
+        }
+    }
+
     const fn end(self) -> usize {
         self.start() + self.most() * self.stride()
     }
 }
+
+/// Stacks of all classes together.
+pub(crate) const MOST: usize = Class::Large.first() + Class::Large.most();
 
 /// The reservation of all stacks and the guard behind the last.
 const RESERVATION: usize = Class::Large.end() + PAGE;
@@ -130,8 +142,19 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
+    /// For tests of what is kept by stack.
+    #[cfg(test)]
+    pub(super) const fn nth(class: Class, number: u32) -> Self {
+        Self { class, number }
+    }
+
     const fn bit(self) -> u64 {
         1 << self.number
+    }
+
+    /// A number of its own among all stacks, below [`MOST`].
+    pub(crate) const fn index(self) -> usize {
+        self.class.first() + self.number as usize
     }
 
     /// Lowest byte.

@@ -134,7 +134,7 @@ fn an_exit_sideways_is_repaired_at_the_next_entry() {
     let at = stack.low().wrapping_add(100);
     // SAFETY: the claimed stack, which nobody runs on.
     unsafe { at.copy_from_nonoverlapping(MARK.as_ptr(), MARK.len()) };
-    ENTERED.set(Some(Entered { stack, old, lost: false }));
+    ENTERED.set(Some(Entered { stack, old, heap: false, lost: false }));
     assert_eq!(run(runtime, || 1usize), Ok(1));
     assert!(ENTERED.get().is_none());
     assert!(stack_bytes(stack).iter().all(|b| *b == 0));
@@ -151,7 +151,7 @@ fn a_deep_operation_has_a_stack_of_its_class_and_leaves_it_zeroed() {
         runtime.stacks.give_back(stack);
         assert_eq!(stack.size(), class.size());
         let mut at = 0;
-        let room = Room { stack: class, heap: Some(4096) };
+        let room = Room { stack: class, ..Room::heap(4096) };
         let deepest = depth::of(|| {
             let ran = run_with(runtime, room, || {
                 let deep = std::hint::black_box([MARK; 1600]);
@@ -170,7 +170,7 @@ fn a_deep_operation_has_a_stack_of_its_class_and_leaves_it_zeroed() {
 fn large_stacks_at_rest_are_given_back() {
     let _alone = ALONE.lock();
     let runtime = runtime::get().expect("memfd_secret");
-    let room = Room { stack: Class::Large, heap: None };
+    let room = Room { stack: Class::Large, ..Room::SMALL };
     assert_eq!(run_with(runtime, room, || 1usize), Ok(1));
     let freed = runtime.stacks.trim();
     assert!(freed >= Class::Large.size());
@@ -201,7 +201,7 @@ fn a_stack_that_a_thread_cannot_give_back_keeps_nobody_waiting() {
         runtime.stacks.found(stack);
         runtime.stacks.give_back(stack);
     }
-    let room = Room { stack: Class::Large, heap: None };
+    let room = Room { stack: Class::Large, ..Room::SMALL };
     assert_eq!(run_with(runtime, room, || 1usize), Ok(1));
 }
 
