@@ -25,14 +25,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_availability", "_limits", "_errors"),
     ("_missing", "_backend"),  # which one is used where _native is absent
     ("_policy",),
-    ("_decoding", "_secret", "_sources", "_area", "hazmat"),
+    (
+        *("_decoding", "_secret", "_sources", "_area", "hazmat"),
+        *("handover", "_passing"),
+    ),
     ("_posture", "_harden"),
     ("",),  # secretmem/__init__.py: the public names, nothing of its own
     ("crypto",),
     ("_keyring", "age", "fernet", "keys"),
     ("sources",),
     ("contrib", "audit"),
-    ("agent", "prove", "doctor", "ps", "model", "testing"),
+    ("agent", "launch", "prove", "doctor", "ps", "model", "testing"),
     ("cli",),
     ("__main__",),
 )
@@ -48,7 +51,7 @@ ALONE = frozenset({"model"})
 
 # Packages that are programs: their modules have no public names to list.
 PROGRAMS = frozenset(
-    {"agent", "audit", "cli", "doctor", "prove", "ps", "__main__"}
+    {"agent", "audit", "cli", "doctor", "launch", "prove", "ps", "__main__"}
 )
 
 # The longest function, without its docstring. Median is about ten.

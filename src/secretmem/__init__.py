@@ -25,7 +25,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from secretmem import hazmat
+    from secretmem import handover, hazmat
     from secretmem._area import SecretArea, memfd_secret
     from secretmem._harden import Setting, harden
     from secretmem._keyring import KeyRing
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         SourceError,
         UnavailableError,
     )
+    from secretmem.handover import inherited
 
 __all__ = (
     "BorrowError",
@@ -71,8 +72,10 @@ __all__ = (
     "UnavailableError",
     "build_info",
     "configure",
+    "handover",
     "harden",
     "hazmat",
+    "inherited",
     "memfd_secret",
     "posture",
     "trim",
@@ -81,6 +84,7 @@ __all__ = (
 _HOMES = {
     "Secret": "_secret",
     "SecretArea": "_area",
+    "inherited": "handover",
     "memfd_secret": "_area",
     "KeyRing": "_keyring",
     "Setting": "_harden",
@@ -118,8 +122,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "hazmat":
-        return import_module("secretmem.hazmat")
+    if name in ("handover", "hazmat"):
+        return import_module(f"secretmem.{name}")
     home = import_module(f"secretmem.{_HOMES.get(name, 'exceptions')}")
     value = globals()[name] = getattr(home, name)
     return value

@@ -1,5 +1,5 @@
 """
-What stands in encoded text: base64, base32, hex, PEM, JSON.
+What stands in encoded text: base64, base32, hex, PEM, JSON, .env.
 
 The methods here are those of `Secret`.  Text and result stay in secret
 memory; only the options of a new secret pass through Python.
@@ -138,6 +138,24 @@ class Decoding(_Base):
             if isinstance(step, int) and step < 0:
                 raise ValueError("an index of a JSON array is not negative")
         return _native.json_field(type(self), self, path, name)
+
+    def dotenv_field(self, field: str, *, name: str | None = None) -> Self:
+        """
+        Return one value of a .env document as a new Secret.
+
+        The document, a Secret of at most 64 KiB and 1000 lines, is read
+        inside secret memory as the library dotenvy does, but nothing is
+        substituted.  It is kept as the document is.
+
+        Args:
+            field: The name before the equals sign.
+            name: Of the result.
+
+        Raises:
+            ValueError: Not such a document, no such name, the name twice, or
+                the value contains ``${``.
+        """
+        return _native.dotenv_field(type(self), self, field, name)
 
 
 def _check_no_options(options: dict[str, Any]) -> None:

@@ -29,10 +29,12 @@ __all__ = [
     "build_info",
     "digest_to_secret",
     "disable_speculation",
+    "dotenv_field",
     "dumpable",
     "fernet_open",
     "fernet_seal",
     "fernet_time",
+    "hand_over",
     "hkdf",
     "hmac",
     "hmac_to_secret",
@@ -58,6 +60,7 @@ __all__ = [
     "start",
     "started",
     "stats",
+    "take_over",
     "trim",
     "x25519",
 ]
@@ -336,6 +339,19 @@ def json_field(
     path: Sequence[str | int],
     name: str | None,
     /,
+) -> _S: ...
+def dotenv_field(
+    cls: type[_S], secret: SecretBase, field: str, name: str | None, /
+) -> _S: ...
+def hand_over(secret: SecretBase, /) -> int: ...
+def take_over(
+    cls: type[_S],
+    fd: int,
+    *,
+    name: str | None = None,
+    inherit: bool | None = None,
+    isolated: bool = False,
+    flush: bool = False,
 ) -> _S: ...
 def pbkdf2(
     cls: type[_S],

@@ -304,11 +304,10 @@ class Secret(Decoding, _native.SecretBase):
     def __deepcopy__(self, _memo: object) -> NoReturn:
         raise TypeError("a Secret is not copied; secret[:] makes a second one")
 
-    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(
-            "a Secret is not pickled: the pickle would hold it in the clear; "
-            "make it with inherit=True to have it in forked children"
-        )
+    def __reduce_ex__(self, _protocol: SupportsIndex) -> tuple[Any, ...]:
+        from secretmem import _passing
+
+        return _passing.reduced(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled")

@@ -42,6 +42,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PYTHON = frozenset({"python", "pycon"})
 
 LANGUAGES = PYTHON | {
+    "c",
     "console",
     "dockerfile",
     "ini",

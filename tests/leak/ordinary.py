@@ -168,6 +168,19 @@ class Ordinary:
             found = found[step]
         return type(self)(found.encode(), name)
 
+    def dotenv_field(self, field: str, *, name: str | None = None) -> Self:
+        """Return one value of a .env document."""
+        for line in self._bytes().decode().splitlines():
+            key, _, value = line.partition("=")
+            if key == field:
+                return type(self)(value.strip("'\"").encode(), name)
+        raise KeyError(field)
+
+    @property
+    def text(self) -> str:
+        """Show it as text."""
+        return self._bytes().decode()
+
     def write_to(self, target: Any) -> None:
         """Write all of it."""
         number = target if isinstance(target, int) else target.fileno()

@@ -15,6 +15,7 @@ from secretmem import (
     age,
     crypto,
     fernet,
+    handover,
     hazmat,
     keys,
     sources,
@@ -95,6 +96,7 @@ def _public() -> set[str]:
             )
             for name in _own(cls)
         ),
+        *(f"handover.{name}" for name in handover.__all__),
         *(f"sources.{name}" for name in sources.__all__),
         *(f"age.{name}" for name in age.__all__),
         *(name for cls in AGE for name in _own(cls)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import multiprocessing.reduction
 import pickle
 import sys
 import traceback
@@ -53,10 +52,6 @@ REFUSED: dict[str, tuple[Any, str | None]] = {
     "copy": (copy.copy, r"secret\[:\]"),
     "deepcopy": (copy.deepcopy, r"secret\[:\]"),
     "json": (json.dumps, None),
-    "multiprocessing": (
-        multiprocessing.reduction.ForkingPickler.dumps,
-        "inherit=True",
-    ),
     "order": (lambda s: s < s, "order"),  # noqa: PLR0124 - with itself
     "call": (lambda s: s(), None),
     "vars": (vars, None),

@@ -53,6 +53,10 @@ pub enum Error {
     Json(&'static str),
     /// A text without the wanted PEM block.
     Pem(&'static str),
+    /// A .env document without the wanted name, or none at all.
+    Document(&'static str),
+    /// A descriptor that holds no secret, or a secret that cannot be put into one.
+    Handover(&'static str),
     /// A key, nonce or length that an algorithm does not take.
     Key(&'static str),
     /// A tag that does not fit: nothing more is said.
@@ -87,7 +91,9 @@ impl Error {
                 Self::Limit { need, what, errno }
             }
             // The kernel's own touch of a page over the per-user limit.
-            libc::EFAULT if call == "getrandom" => Self::Limit { need, what, errno },
+            libc::EFAULT if call == "getrandom" || call == "futex" => {
+                Self::Limit { need, what, errno }
+            }
             libc::EPERM if call == "mlock" => Self::Limit { need, what, errno },
             _ => Self::Call { call, errno },
         }

@@ -25,10 +25,12 @@ mod bounce;
 #[cfg(not(miri))]
 pub mod crypto;
 mod domain;
+pub mod dotenv;
 mod draft;
 pub mod env;
 pub mod error;
 mod gate;
+pub mod handover;
 pub mod intake;
 pub mod io;
 pub mod json;

@@ -15,6 +15,7 @@
 use crate::error::{Error, Result, Unavailable as Refusal};
 use crate::kernel::{Advice, Errno, Fd, Kernel, PAGE, Prot};
 use crate::sync::Spin;
+use core::mem::ManuallyDrop;
 
 /// Mappings that a forked child does not have, or has only because a fork handler said so. A
 /// child fills the holes, so that nothing else is ever mapped where a stale address points.
@@ -74,6 +75,17 @@ impl OwnedFd {
     #[must_use]
     pub fn raw(&self) -> Fd {
         self.fd
+    }
+
+    /// The number, which is now the caller's to close.
+    #[must_use]
+    pub(crate) fn into_raw(self) -> Fd {
+        ManuallyDrop::new(self).fd
+    }
+
+    /// A descriptor that stays somebody else's.
+    pub(crate) fn borrowed(kernel: &'static dyn Kernel, fd: Fd) -> ManuallyDrop<Self> {
+        ManuallyDrop::new(Self { kernel, fd })
     }
 }
 

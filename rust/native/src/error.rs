@@ -63,7 +63,9 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Encoding => {
             return Ok(PyValueError::new_err("the text is not valid in this encoding"));
         }
-        Error::Json(text) | Error::Pem(text) => return Ok(PyValueError::new_err(text)),
+        Error::Json(text) | Error::Pem(text) | Error::Document(text) | Error::Handover(text) => {
+            return Ok(PyValueError::new_err(text));
+        }
         Error::Key(text) => {
             let args = (text,).into_pyobject(py)?.into_any();
             ("secretmem._errors", "key", args)

@@ -1,4 +1,4 @@
-//! The border of JSON documents and PEM text. Rust because they go to the core.
+//! The border of JSON and .env documents and PEM text. Rust because they go to the core.
 
 use crate::error::Failure;
 use crate::secret::{SecretBase, make};
@@ -40,6 +40,20 @@ pub(crate) fn pem_body<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let secret = &secret.get().secret;
     make(cls, secret.pem_body(label, secret.options()).map_err(Failure)?, name)
+}
+
+/// The value of a name of a .env document, as a new Secret of class `cls`.
+#[pyfunction]
+#[pyo3(signature = (cls, secret, field, name, /))]
+pub(crate) fn dotenv_field<'py>(
+    cls: &Bound<'py, PyType>,
+    secret: &Bound<'py, SecretBase>,
+    field: &str,
+    name: Option<Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let secret = &secret.get().secret;
+    let found = secret.dotenv_field(field, secret.options());
+    make(cls, found.map_err(Failure)?, name)
 }
 
 impl Given {

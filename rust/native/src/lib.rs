@@ -12,6 +12,7 @@ mod audit;
 mod buffer;
 mod crypto;
 mod error;
+mod handover;
 mod io;
 mod json;
 mod kdf;
@@ -48,7 +49,9 @@ mod _native {
         fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret, hmac_verify, scram_proof,
     };
     #[pymodule_export]
-    use super::json::{json_field, pem_body};
+    use super::handover::{hand_over, take_over};
+    #[pymodule_export]
+    use super::json::{dotenv_field, json_field, pem_body};
     #[pymodule_export]
     use super::kdf::{argon2id, pbkdf2, scrypt};
     #[pymodule_export]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Name: what it does, in the words of the list that `secretmem` prints.
 COMMANDS = {
+    "run": "run a command with secrets that are not in its environment",
     "seal": "encrypt a file to recipients or a passphrase (age)",
     "open": "decrypt an age file",
     "keygen": "make an identity for age files",

@@ -9,6 +9,7 @@ A source is written as ``SCHEME:...``::
     docker:NAME             /run/secrets/NAME                 strip, max_size
     k8s:DIR/KEY             a mounted Kubernetes Secret       strip, max_size
     json:FILE#a.b           one string of a JSON document
+    dotenv:FILE#NAME        one value of a .env document
     cmd:PROGRAM ARGUMENT... a command's output
     sh:TEXT                 a shell's output
     prompt:TEXT             the terminal
@@ -28,7 +29,7 @@ from __future__ import annotations
 from secretmem.sources import _registry
 from secretmem.sources._base import Source, Stream
 from secretmem.sources._commands import Command, Shell
-from secretmem.sources._documents import Document, Json
+from secretmem.sources._documents import Document, Dotenv, Json
 from secretmem.sources._files import (
     Credential,
     Descriptor,
@@ -46,6 +47,7 @@ __all__ = (
     "Descriptor",
     "Docker",
     "Document",
+    "Dotenv",
     "Environment",
     "File",
     "Json",
@@ -70,6 +72,7 @@ _registry.OURS.update(
         Docker,
         Kubernetes,
         Json,
+        Dotenv,
         Command,
         Shell,
         Prompt,

@@ -1,4 +1,4 @@
-"""Sources inside a document, which is another source: ``json:``."""
+"""Sources inside a document: ``json:`` and ``dotenv:``."""
 
 from __future__ import annotations
 
@@ -82,6 +82,12 @@ class Document(Source):
         """Give that of the document."""
         return self.document.stamp()
 
+    def _with(self, wanted: str) -> str:
+        """Write the text form, with what is wanted of the document."""
+        query = "&".join(f"{key}={value}" for key, value in self._said())
+        mark = "?" if query else ""
+        return f"{self.scheme}:{self._inner()}{mark}{query}#{wanted}"
+
     def _inner(self) -> str:
         """Write the document as it stands in the text form."""
         if type(self.document) is not File:
@@ -137,9 +143,48 @@ class Json(Document):
 
     def __str__(self) -> str:
         steps = ".".join(_written(step) for step in self.path)
-        query = "&".join(f"{key}={value}" for key, value in self._said())
-        mark = "?" if query else ""
-        return f"json:{self._inner()}{mark}{query}#{steps}"
+        return self._with(steps)
+
+
+class Dotenv(Document):
+    """
+    ``dotenv:FILE#NAME``: one value of a .env document.
+
+    Args:
+        document: A path or a source; at most 64 KiB.
+        field: The name before the equals sign.
+        **options: As for every source.
+    """
+
+    scheme = "dotenv"
+
+    def __init__(
+        self,
+        document: Source | str | PathLike[str],
+        field: str,
+        **options: Any,  # noqa: ANN401 - as for every source
+    ) -> None:
+        super().__init__(document, **options)
+        self.field = field
+
+    @classmethod
+    def _of(
+        cls, text: str, document: Source, wanted: str, keywords: dict[str, Any]
+    ) -> Self:
+        if not wanted:
+            raise syntax(text, "it names no value")
+        return cls(document, decoded(text, wanted), **keywords)
+
+    @property
+    def name(self) -> str:
+        """The name in the document."""
+        return self.field
+
+    def _found(self, document: Secret, name: str) -> Secret:
+        return document.dotenv_field(self.field, name=name)
+
+    def __str__(self) -> str:
+        return self._with(_written(self.field))
 
 
 def _step(text: str, step: str) -> str | int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import secretmem
-from secretmem import Secret, SecretArea, hazmat
+from secretmem import Secret, SecretArea, _policy, handover, hazmat
 
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ class Fixed:
         self.same = Secret.from_bytes(WORD, isolated=True)
         self.large = Secret.from_bytes(LARGE)
         self.given = Secret.from_bytes(WORD, inherit=True)
+        self.dotenv = Secret.from_bytes(b"A=1\nB='two'\n")
         self.hex = Secret.from_bytes(WORD.hex().encode())
-        self.all = (self.word, self.same, self.large, self.given, self.hex)
+        self.all = (
+            *(self.word, self.same, self.large, self.given),
+            *(self.hex, self.dotenv),
+        )
 
     def intact(self) -> bool:
         """Compare all of them with what was put in."""
@@ -166,6 +170,18 @@ def descriptor() -> int:
     return 0
 
 
+def handed_over(secret: Secret) -> bool:
+    """Hand over and take back; a degraded backend refuses."""
+    if _policy.active.backend != "memfd_secret":
+        return True
+    fd = handover.to_descriptor(secret)
+    try:
+        with handover.from_descriptor(fd) as same:
+            return same == secret
+    finally:
+        os.close(fd)
+
+
 def views() -> bytes:
     """Have several windows at once."""
     with (
@@ -225,6 +241,9 @@ def operations() -> dict[str, Callable[[], object]]:
         "sum with bytes": lambda: out(word + b"x"),
         "sum, other side": lambda: out(b"x" + large),
         "strip": lambda: out(word.strip()),
+        "hand over": lambda: handed_over(word),
+        "hand over, large": lambda: handed_over(large),
+        "dotenv": lambda: out(fixed.dotenv.dotenv_field("B")),
         "reveal": lambda: revealed(word),
         "reveal, large": lambda: revealed(large),
         "reveal, inherit": lambda: revealed(fixed.given),

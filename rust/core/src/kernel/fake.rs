@@ -146,6 +146,12 @@ impl Kernel for Fake {
     fn fstat(&self, _fd: Fd) -> KResult<FileInfo> {
         Ok(FileInfo { regular_left: None })
     }
+    unsafe fn look(&self, _at: *const u8) -> KResult<()> {
+        Ok(())
+    }
+    fn is_secretmem(&self, _fd: Fd) -> KResult<bool> {
+        Ok(true)
+    }
     fn socket_type(&self, _fd: Fd) -> KResult<Option<c_int>> {
         Ok(None)
     }

@@ -153,6 +153,15 @@ impl<K: Kernel> Kernel for Fault<K> {
         self.pass()?;
         self.inner.fstat(fd)
     }
+    unsafe fn look(&self, at: *const u8) -> KResult<()> {
+        self.pass()?;
+        // SAFETY: passed on unchanged.
+        unsafe { self.inner.look(at) }
+    }
+    fn is_secretmem(&self, fd: Fd) -> KResult<bool> {
+        self.pass()?;
+        self.inner.is_secretmem(fd)
+    }
     fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>> {
         self.pass()?;
         self.inner.socket_type(fd)

@@ -12,6 +12,8 @@ use core::ptr;
 /// Number of memfd_secret(2): 447 on x86-64 and in the generic table
 /// (include/uapi/asm-generic/unistd.h).
 const SYS_MEMFD_SECRET: libc::c_long = 447;
+/// What fstatfs(2) says of a secretmem file (include/uapi/linux/magic.h).
+const SECRETMEM_MAGIC: libc::__fsword_t = 0x5345_434d;
 /// How long a poll waits before the caller looks at signals.
 const POLL_MILLISECONDS: c_int = 250;
 /// `PKEY_DISABLE_ACCESS` of pkey_alloc(2).
@@ -183,6 +185,26 @@ impl Kernel for Linux {
         let at = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
         let left = usize::try_from(st.st_size.saturating_sub(at.max(0))).unwrap_or(0);
         Ok(FileInfo { regular_left: Some(left) })
+    }
+
+    unsafe fn look(&self, at: *const u8) -> KResult<()> {
+        let wait = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+        let no_time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the caller gives a readable word; no waiter is left behind, since the time is up
+        // at once.
+        let r = unsafe { libc::syscall(libc::SYS_futex, at, wait, 0, &raw const no_time) };
+        match if r < 0 { errno() } else { 0 } {
+            0 | libc::EAGAIN | libc::ETIMEDOUT | libc::EINTR => Ok(()),
+            e => Err(e),
+        }
+    }
+
+    fn is_secretmem(&self, fd: Fd) -> KResult<bool> {
+        let mut found = core::mem::MaybeUninit::<libc::statfs>::uninit();
+        // SAFETY: the pointer is to a structure of ours.
+        check(unsafe { libc::fstatfs(fd, found.as_mut_ptr()) })?;
+        // SAFETY: fstatfs returned 0, so the structure is filled.
+        Ok(unsafe { found.assume_init() }.f_type == SECRETMEM_MAGIC)
     }
 
     fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>> {

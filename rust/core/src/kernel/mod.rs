@@ -136,6 +136,14 @@ pub trait Kernel: Sync + core::fmt::Debug {
     fn poll(&self, fd: Fd, output: bool) -> KResult<()>;
     /// fstat(2), and for a regular file lseek(2).
     fn fstat(&self, fd: Fd) -> KResult<FileInfo>;
+    /// Lets the kernel read a word, so that the page is present: futex(2), FUTEX_WAIT for another
+    /// value or for no time. EFAULT if the page cannot be had.
+    ///
+    /// # Safety
+    /// `at` is readable memory of the caller, aligned to 4 bytes.
+    unsafe fn look(&self, at: *const u8) -> KResult<()>;
+    /// Whether it is a file of memfd_secret(2): fstatfs(2), SECRETMEM_MAGIC (linux/magic.h).
+    fn is_secretmem(&self, fd: Fd) -> KResult<bool>;
     /// getsockopt(2) SO_TYPE; `None` if it is no socket.
     fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>>;
     /// pkey_alloc(2) with all access disabled. EINVAL or ENOSPC where there is none.

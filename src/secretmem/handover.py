@@ -1,0 +1,252 @@
+"""
+Secrets on their way to another process of this machine.
+
+The value is put into a file of memfd_secret(2) of its own, and the other
+process gets the descriptor: by execve(2) (``secretmem run``, `inherited`), by
+a Unix socket (`send_secret`, `recv_secret`), or by multiprocessing, whose
+pickler takes a Secret.  No byte of it goes through a pipe or a pickle.
+
+Whoever has the descriptor can map the pages: while it is open, a process of
+the same user that may attach can take it (pidfd_getfd(2)).  So it is made
+last and closed first.
+"""
+
+from __future__ import annotations
+
+import os
+
+from secretmem import _policy
+from secretmem._sources import descriptor_of
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    from secretmem import _native
+    from secretmem._secret import Secret
+    from secretmem._sources import Descriptor
+else:
+    _native = _policy.bind()
+
+__all__ = (
+    "VARIABLE",
+    "from_descriptor",
+    "inherited",
+    "inherited_names",
+    "recv_secret",
+    "send_secret",
+    "to_descriptor",
+)
+
+VARIABLE = "SECRETMEM_FDS"
+"""Names the descriptors that a program is started with: ``NAME=FD:...``."""
+
+# Ancillary data needs at least one byte of ordinary data.
+_MESSAGE = b"S"
+
+
+def to_descriptor(secret: Secret, /) -> int:
+    """
+    Copy a Secret into a file of memfd_secret(2) of its own.
+
+    It takes 64 bytes more than the value, in whole pages of 4096 bytes,
+    which are locked while the descriptor or a mapping of it is there.
+
+    Returns:
+        A descriptor that execve(2) closes.  It is the caller's to close.
+
+    Raises:
+        ValueError: The value has more than 1 MiB, or the backend is degraded.
+        LimitError, ClosedError, ForkError, BorrowError: As for every use.
+    """
+    from secretmem._secret import Secret
+
+    if not isinstance(secret, Secret):
+        raise TypeError(
+            f"a Secret is handed over, not {type(secret).__name__}"
+        )
+    return _native.hand_over(secret)
+
+
+def from_descriptor(fd: Descriptor, /, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
+    """
+    Copy what `to_descriptor` made, here or elsewhere, into a new Secret.
+
+    The descriptor stays open.
+
+    Args:
+        fd: A number or an object with ``fileno()``.
+        **options: ``name``, ``inherit``, ``isolated`` and ``flush``, as for
+            every constructor of `Secret`.
+
+    Raises:
+        ValueError: It is no such descriptor.
+        OSError: It is not open (EBADF).
+        LimitError: As for every Secret.
+    """
+    from secretmem._secret import Secret
+
+    return _native.take_over(Secret, descriptor_of(fd), **options)
+
+
+def send_secret(sock: socket.socket, secret: Secret, /) -> None:
+    """
+    Send a Secret over a Unix socket (unix(7), SCM_RIGHTS).
+
+    One byte of ordinary data goes with it.
+
+    Raises:
+        ValueError: The socket leads to another host, perhaps: it is none of
+            AF_UNIX.
+        OSError: It is closed at the other end.
+    """
+    import socket
+
+    _check_unix(sock)
+    fd = to_descriptor(secret)
+    try:
+        socket.send_fds(sock, [_MESSAGE], [fd])
+    finally:
+        os.close(fd)
+
+
+def recv_secret(sock: socket.socket, /, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
+    """
+    Receive a Secret that `send_secret` sent.
+
+    Who sent it is the business of the socket (SO_PEERCRED, file
+    permissions): the sender knows the value, and can have kept it.
+
+    Args:
+        sock: A connected socket of AF_UNIX.
+        **options: As for every constructor of `Secret`.
+
+    Raises:
+        EOFError: The other end was closed.
+        ValueError: Something else was sent.
+        OSError, LimitError: As `from_descriptor`.
+    """
+    import socket
+
+    _check_unix(sock)
+    # Room for two, to notice a second one; they are not to outlive execve.
+    data, fds, flags, _ = socket.recv_fds(
+        sock, len(_MESSAGE), 2, socket.MSG_CMSG_CLOEXEC
+    )
+    try:
+        if not data:
+            raise EOFError("the other end of the socket was closed")
+        if data != _MESSAGE or len(fds) != 1 or flags & socket.MSG_CTRUNC:
+            raise ValueError(
+                "what was sent is no secret: the other end uses send_secret"
+            )
+        return from_descriptor(fds[0], **options)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _check_unix(sock: socket.socket) -> None:
+    import socket
+
+    if sock.family != socket.AF_UNIX:
+        raise ValueError(
+            "a Secret is handed over on this machine only, by a socket of "
+            "AF_UNIX; encrypt it to the other host's key (secretmem.age)"
+        )
+
+
+class _Started:
+    """What this program was started with."""
+
+    # Names and descriptors; None before somebody asked.
+    listed: dict[str, int] | None = None
+    taken: dict[str, Secret] = {}  # noqa: RUF012 - one for the process
+
+
+def inherited_names() -> list[str]:
+    """List the names that `inherited` knows."""
+    return sorted({*_listed(), *_Started.taken})
+
+
+def inherited(name: str, /, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
+    """
+    Return a Secret that this program was started with.
+
+    By ``secretmem run``, or from the descriptor store of systemd.  The
+    descriptor is closed, and the same Secret is returned every time.
+
+    Args:
+        name: As the one who started it calls it.
+        **options: For the first time; as for every constructor of `Secret`.
+
+    Raises:
+        LookupError: There is none of that name, or it was closed.
+        ValueError: The descriptor holds no secret.
+        OSError: It is not open any more.
+        LimitError: As for every Secret.
+    """
+    known = _Started.taken.get(name)
+    if known is not None:
+        if known.closed:
+            raise LookupError(f"the inherited secret {name!r} was closed")
+        return known
+    fds = _listed()
+    if name not in fds:
+        names = ", ".join(inherited_names()) or "none"
+        raise LookupError(
+            f"no secret {name!r} was inherited; there are: {names}. Start "
+            f"the program by: secretmem run --secret {name}=SOURCE -- ..."
+        )
+    options.setdefault("name", name)
+    secret = from_descriptor(fds[name], **options)
+    # Twice would be somebody else's descriptor.
+    os.close(fds.pop(name))
+    _Started.taken[name] = secret
+    return secret
+
+
+def _listed() -> dict[str, int]:
+    """Read the variables once, and take them out of the environment."""
+    if _Started.listed is None:
+        _Started.listed = {**_stored(), **_passed()}
+    return _Started.listed
+
+
+def _passed() -> dict[str, int]:
+    text = os.environ.pop(VARIABLE, "")
+    found = {}
+    for item in text.split(":") if text else ():
+        name, equals, number = item.rpartition("=")
+        if not (name and equals and number.isascii() and number.isdigit()):
+            raise ValueError(f"the variable {VARIABLE} is NAME=FD:NAME=FD...")
+        found[name] = int(number)
+    for fd in found.values():
+        _close_on_exec(fd)
+    return found
+
+
+def _stored() -> dict[str, int]:
+    """Give what systemd kept and passes (sd_listen_fds_with_names(3))."""
+    first = 3
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return {}
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    prefix = "secretmem-"
+    found = {
+        name.removeprefix(prefix): first + index
+        for index, name in enumerate(names)
+        if name.startswith(prefix)
+    }
+    for fd in found.values():
+        _close_on_exec(fd)
+    return found
+
+
+def _close_on_exec(fd: int) -> None:
+    from contextlib import suppress
+
+    with suppress(OSError):
+        os.set_inheritable(fd, False)  # noqa: FBT003 - by position only
