@@ -39,6 +39,7 @@ from secretmem.sources._files import (
 )
 from secretmem.sources._objects import Environment, Keyring, Prompt
 from secretmem.sources._registry import known, parse, read, schemes
+from secretmem.sources._watch import Watch
 
 
 __all__ = (
@@ -57,6 +58,7 @@ __all__ = (
     "Shell",
     "Source",
     "Stream",
+    "Watch",
     "known",
     "parse",
     "read",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from secretmem import Secret
     from secretmem.sources._text import Parts
+    from secretmem.sources._watch import Watch
 
 
 ENCODINGS = ("base64", "base64url", "hex")
@@ -137,6 +138,26 @@ class Source(ABC):
             secret.close()
             raise self.error("empty", "the value is empty", _EMPTY)
         return secret
+
+    def watch(
+        self,
+        *,
+        interval: float = 1.0,
+        **options: Any,  # noqa: ANN401 - as for every constructor
+    ) -> Watch:
+        """
+        Read the value, and follow its changes.
+
+        Args:
+            interval: Seconds from one look at the source to the next.
+            **options: As for `read`, of every value.
+
+        Raises:
+            SourceError, UnavailableError, LimitError: As `read`.
+        """
+        from secretmem.sources._watch import Watch
+
+        return Watch(self, interval, options)
 
     def _decoded(self, secret: Secret, name: str | None) -> Secret:
         """Decode; the text is wiped."""

@@ -1,0 +1,244 @@
+"""`sources.Watch`: new value in, old value closed after its last use."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from secretmem import Secret, SourceError, sources
+from support import forked
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+pytestmark = pytest.mark.needs_secretmem
+
+
+class Mount:
+    """A Kubernetes Secret as the kubelet mounts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._version = 0
+        self.write("first")
+        (folder / "key").symlink_to("..data/key")
+
+    def write(self, value: str) -> None:
+        """Make a new folder, and change the link to it at once."""
+        self._version += 1
+        version = self.folder / f"..version{self._version}"
+        version.mkdir()
+        (version / "key").write_text(value)
+        link = self.folder / "..data_tmp"
+        link.symlink_to(version.name)
+        link.rename(self.folder / "..data")
+
+    def watch(self, interval: float = 0.0, **options: bool) -> sources.Watch:
+        """Follow it."""
+        source = sources.Kubernetes(str(self.folder), "key")
+        return source.watch(interval=interval, **options)
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Mount:
+    """Mount a Secret."""
+    return Mount(tmp_path)
+
+
+def _is(watch: sources.Watch, value: str) -> bool:
+    with watch.use() as secret:
+        return secret.matches(value)
+
+
+def _why(watch: sources.Watch) -> str | None:
+    failure = watch.failure
+    return failure.reason if isinstance(failure, SourceError) else None
+
+
+def test_a_mount_is_followed(mount: Mount) -> None:
+    """Each new value once; the same value again is no change."""
+    with mount.watch() as watch:
+        assert _is(watch, "first")
+        for number, value in enumerate(("second", "third"), 1):
+            mount.write(value)
+            assert _is(watch, value)
+            assert _is(watch, value)
+            assert watch.changes == number
+        mount.write("third")
+        assert _is(watch, "third")
+        assert watch.changes == 2
+        assert repr(watch).endswith("/key, 2 changes>")
+    assert "closed" in repr(watch)
+
+
+def test_the_old_value_ends_after_its_last_use(mount: Mount) -> None:
+    """Nested blocks, each with the value that it began with."""
+    with mount.watch() as watch, watch.use() as first:
+        with watch.use() as same:
+            assert same is first
+            mount.write("second")
+            with watch.use() as second:
+                assert second.matches("second")
+                assert first.matches("first")
+        assert not first.closed
+    assert first.closed
+    assert second.closed
+
+
+def test_close_waits_for_the_last_use(mount: Mount) -> None:
+    """Then nothing works any more, and close again is fine."""
+    watch = mount.watch()
+    with watch.use() as secret:
+        watch.close()
+        assert secret.matches("first")
+    assert secret.closed
+    watch.close()
+    uses = (
+        lambda: watch.use().__enter__(),
+        watch.check,
+        lambda: watch.follow(print),
+        lambda: watch.on_signal(signal.SIGUSR1),
+    )
+    for use in uses:
+        with pytest.raises(ValueError, match="closed"):
+            use()
+
+
+def test_a_source_that_is_gone_keeps_its_value(mount: Mount) -> None:
+    """Why is in `failure`, until it comes back."""
+    with mount.watch() as watch:
+        data = mount.folder / "..data"
+        target = data.readlink()
+        data.unlink()
+        for _ in range(2):
+            assert _is(watch, "first")
+            assert _why(watch) == "missing"
+        data.symlink_to(target)
+        assert _is(watch, "first")
+        assert _why(watch) is None
+        assert watch.changes == 0
+        mount.write("")
+        assert _is(watch, "first")
+        assert _why(watch) == "empty"
+        mount.write("second")
+        assert _is(watch, "second")
+
+
+def test_it_looks_no_more_often_than_asked(mount: Mount) -> None:
+    """But at once when it is told to."""
+    with mount.watch(interval=3600) as watch:
+        mount.write("second")
+        assert _is(watch, "first")
+        assert [watch.check(), watch.check()] == [True, False]
+        assert _is(watch, "second")
+
+
+def test_a_command_is_asked_when_told_to(tmp_path: Path) -> None:
+    """Nobody can see from outside that it would say something else."""
+    path = tmp_path / "said"
+    path.write_text("one")
+    with sources.parse(f"cmd:cat {path}").watch(interval=0) as watch:
+        path.write_text("two")
+        assert _is(watch, "one")
+        assert watch.check()
+        assert _is(watch, "two")
+
+
+@pytest.fixture
+def before() -> Iterator[list[int]]:
+    """Have a handler of SIGHUP already."""
+    seen: list[int] = []
+    old = signal.signal(signal.SIGHUP, lambda number, _: seen.append(number))
+    yield seen
+    signal.signal(signal.SIGHUP, old)
+
+
+def test_a_signal_reads_again(mount: Mount, before: list[int]) -> None:
+    """At the next use; the handler that was there is called, and put back."""
+    there = signal.getsignal(signal.SIGHUP)
+    with mount.watch(interval=3600) as watch:
+        watch.on_signal(signal.SIGHUP)
+        mount.write("second")
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert _is(watch, "second")
+        assert before == [signal.SIGHUP]
+    assert signal.getsignal(signal.SIGHUP) is there
+
+
+def test_a_thread_calls_after_a_change(mount: Mount) -> None:
+    """And ends when the watch is closed."""
+    changed: list[sources.Watch] = []
+    called = threading.Event()
+
+    def note(watch: sources.Watch) -> None:
+        changed.append(watch)
+        called.set()
+
+    with mount.watch() as watch:
+        thread = watch.follow(note)
+        mount.write("second")
+        assert called.wait(30)
+        assert _is(watch, "second")
+    thread.join(30)
+    assert not thread.is_alive()
+    assert changed == [watch]
+
+
+def test_many_threads_use_it_while_it_changes(mount: Mount) -> None:
+    """Nobody meets a closed value."""
+    wrong: list[BaseException] = []
+    stop = threading.Event()
+
+    def work(watch: sources.Watch) -> None:
+        try:
+            while not stop.is_set():
+                with watch.use() as secret:
+                    assert len(secret) >= 5
+                    assert not secret.matches(b"no")
+        except BaseException as error:  # noqa: BLE001 - told below
+            wrong.append(error)
+
+    with mount.watch() as watch:
+        threads = [
+            threading.Thread(target=work, args=[watch]) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for number in range(50):
+            mount.write(f"value {number}")
+            watch.check()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+        assert _is(watch, "value 49")
+
+
+def test_a_forked_child_reads_anew(mount: Mount) -> None:
+    """The parent's value is private; the file is there for both."""
+    with mount.watch(interval=3600) as watch:
+        assert _is(watch, "first")
+        assert forked.run(lambda: _is(watch, "first")).result() is True
+        assert _is(watch, "first")
+
+
+def test_options_are_those_of_every_value(mount: Mount) -> None:
+    """Of the new ones too."""
+    with mount.watch(inherit=True) as watch:
+        for value in ("second", "third"):
+            mount.write(value)
+            with watch.use() as secret:
+                assert isinstance(secret, Secret)
+                assert secret.inherit
+                assert secret.name == "key"
+    with pytest.raises(ValueError, match="seconds"):
+        mount.watch(interval=-1)
+    with pytest.raises(SourceError):
+        sources.File("/nothing/here").watch()
