@@ -87,9 +87,9 @@ def test_the_old_value_ends_after_its_last_use(mount: Mount) -> None:
             with watch.use() as second:
                 assert second.matches("second")
                 assert first.matches("first")
-        assert not first.closed
-    assert first.closed
-    assert second.closed
+        states = [first.closed]
+    states += [first.closed, second.closed]
+    assert states == [False, True, True]
 
 
 def test_close_waits_for_the_last_use(mount: Mount) -> None:

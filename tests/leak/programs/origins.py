@@ -235,3 +235,24 @@ def source_errors(stage: Stage) -> None:
     assert told
     live.close()
     stage.ended()
+
+
+@program("sources.Watch", files={"token": "{plain}"}, payloads=())
+def source_watched(stage: Stage) -> None:
+    """A value that is replaced while it is used, and after."""
+    sources = _sources(stage)
+    path = f"{stage.folder}/token"
+    watch = sources.Watch(sources.File(path), 0.0, {})
+    with watch.use() as secret:
+        assert len(secret) == 24
+        stage.check(b"in use")
+        # The new value is the old one and a letter.
+        with open(path, "ab") as file:  # noqa: PTH123 - few imports
+            file.write(b"x")
+        with watch.use() as longer:
+            assert len(longer) == 25
+            stage.check(b"both in use")
+    assert watch.changes == 1
+    stage.check(b"the new one")
+    watch.close()
+    stage.ended()
