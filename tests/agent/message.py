@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -10,12 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from secretmem.agent.wire import mpint, string, strings, u32
 
 
-if TYPE_CHECKING:
-    PrivateKey = (
-        ed25519.Ed25519PrivateKey
-        | ec.EllipticCurvePrivateKey
-        | rsa.RSAPrivateKey
-    )
+PrivateKey: TypeAlias = (
+    ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+)
 
 ADD, ADD_CONSTRAINED, SIGN, REMOVE, REMOVE_ALL = 17, 25, 13, 18, 19
 LOCK, UNLOCK, EXTENSION, LIST = 22, 23, 27, 11

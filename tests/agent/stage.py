@@ -239,8 +239,9 @@ Subsystem sftp internal-sftp
 
 @contextlib.contextmanager
 def server(folder: Path, more: str = "") -> Iterator[Server]:
-    """Run sshd with a host key of its own."""
-    make_key(folder, "ed25519", "host_key")
+    """Run sshd with a host key of its own, or with the one that is there."""
+    if not (folder / "host_key").exists():
+        make_key(folder, "ed25519", "host_key")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     config = folder / "sshd_config"

@@ -93,6 +93,13 @@ def test_a_request_is_refused(data: bytes, running: stage.Agent) -> None:
         assert stage.ask(connection, LIST)[0] == message.IDENTITIES
 
 
+def test_the_extensions(running: stage.Agent) -> None:
+    """The extension "query" names them (RFC 9987, section 5.8.1)."""
+    reply = told(running, bytes([message.EXTENSION]) + string(b"query"))
+    names = strings(b"query", b"session-bind@openssh.com")
+    assert reply == bytes([message.EXTENSION_RESPONSE]) + names
+
+
 def _adds() -> dict[str, bytes]:
     """Give add messages of keys that no agent can use."""
     public = ED25519.public_key().public_bytes_raw()

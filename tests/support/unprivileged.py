@@ -28,7 +28,9 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "secretmem"
 # The kernel's overflow id, which owns nothing.
 NOBODY = 65534
 
-_LIBRARIES = ("click", "markdown_it", "mdurl", "pygments", "rich")
+_LIBRARIES = (
+    *("click", "cryptography", "markdown_it", "mdurl", "pygments", "rich"),
+)
 
 
 def _interpreters() -> Iterator[str]:
