@@ -198,8 +198,9 @@ lab: dev .venv/.lab-tools
 	@scripts/setup lab
 	@touch $@
 
-.venv/.bench-tools: .venv/.system
+.venv/.bench-tools: .venv/.dev requirements/bench.txt
 	@scripts/setup bench
+	@scripts/setup pip bench
 	@touch $@
 
 ## make clean      delete what was built, .venv included

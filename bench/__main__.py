@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from bench import report, table
+from bench import crypto, crypto_table, report, table
 
 
 UNAVAILABLE = 69
@@ -27,8 +27,13 @@ def main() -> int:
     measured = report.measure(quick=arguments.quick)
     for line in table.lines(measured):
         print(line)
+    keys = crypto.measure(quick=arguments.quick)
+    for line in crypto_table.lines(keys):
+        print(line)
     if arguments.json:
-        text = json.dumps(table.as_json(measured), indent=1)
+        content = table.as_json(measured)
+        content["cryptography"] = crypto_table.as_json(keys)
+        text = json.dumps(content, indent=1)
         arguments.json.write_text(text + "\n", "utf-8")
     return 0
 

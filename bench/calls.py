@@ -21,7 +21,7 @@ from bench.workers import ROOT
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bench.workers import Configuration
 
@@ -42,6 +42,7 @@ class Calls(NamedTuple):
 
 def measure(
     found: Sequence[Configuration],
+    titles: Iterable[str] = TITLES,
 ) -> tuple[list[Calls], str]:
     """Count for each configuration; or say why nothing was counted."""
     strace = shutil.which("strace")
@@ -54,7 +55,7 @@ def measure(
         log = _traced(strace, each)
         if log is None:
             return [], "strace may not trace here"
-        counted += list(_by_operation(each.key, log))
+        counted += list(_by_operation(each.key, log, titles))
     return counted, ""
 
 
@@ -67,7 +68,9 @@ def _traced(strace: str, configuration: Configuration) -> str | None:
         return None if done.returncode else Path(log.name).read_text("utf-8")
 
 
-def _by_operation(key: str, log: str) -> Iterator[Calls]:
+def _by_operation(
+    key: str, log: str, titles: Iterable[str]
+) -> Iterator[Calls]:
     """Split a log at its marks: every second piece is one operation."""
     pieces: list[Counter[str]] = [Counter()]
     for line in log.splitlines():
@@ -78,7 +81,7 @@ def _by_operation(key: str, log: str) -> Iterator[Calls]:
             pieces.append(Counter())
         else:
             pieces[-1][call[1]] += 1
-    for operation, piece in zip(TITLES, pieces[1::2], strict=True):
+    for operation, piece in zip(titles, pieces[1::2], strict=True):
         each = {name: count / TRACED for name, count in piece.items()}
         kept = {n: c for n, c in sorted(each.items()) if c >= _RARE}
         yield Calls(operation, key, kept)

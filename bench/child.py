@@ -2,16 +2,19 @@
 A process that does the operations of one configuration, on request.
 
 ``python -m bench.child KIND REQUEST ...``, where KIND is ``bytearray`` or the
-gate that secretmem is told to use (``auto``, ``mprotect``):
+gate that secretmem is told to use (``auto``, ``mprotect``); for cryptography
+``pyca``, ``pynacl``, ``crypto-auto`` or ``crypto-mprotect``:
 
     serve            answer each line "OPERATION COUNT THREADS BUSY" by ns
     trace            each operation between marks, for strace
     memory COUNT     locked and resident bytes, as JSON
     live LIMIT UID   how many secrets fit under a limit, as JSON
+    signer LIMIT UID locked bytes of a program that signs, as JSON
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import resource
@@ -22,7 +25,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from bench import operations
+from bench import crypto_operations, operations, signer
 from bench.operations import DATA
 
 
@@ -36,16 +39,25 @@ TRACED = 50
 KIB = 1024
 
 
+# Of an operation that a configuration has not.
+NONE = "-"
+
+
 def _operations(kind: str) -> dict[str, Operation]:
-    if kind == "bytearray":
-        return operations.of_bytearray()
-    return operations.of_secretmem()
+    makers = {
+        "bytearray": operations.of_bytearray,
+        "pyca": crypto_operations.of_pyca,
+        "pynacl": crypto_operations.of_pynacl,
+        "crypto-auto": crypto_operations.of_secretmem,
+        "crypto-mprotect": crypto_operations.of_secretmem,
+    }
+    return makers.get(kind, operations.of_secretmem)()
 
 
 def _choose_gate(kind: str) -> None:
     import secretmem
 
-    if kind == "mprotect":
+    if kind.endswith("mprotect"):
         secretmem.configure(gate="mprotect")
 
 
@@ -53,6 +65,9 @@ def _version(kind: str) -> str:
     """Say what answers: the interpreter, or the gate that is in use."""
     if kind == "bytearray":
         return f"Python {sys.version.split()[0]}"
+    if kind in ("pyca", "pynacl"):
+        name = {"pyca": "cryptography", "pynacl": "pynacl"}[kind]
+        return f"{name} {importlib.metadata.version(name)}"
     import secretmem
 
     return secretmem.posture().gate
@@ -106,6 +121,9 @@ def serve(kind: str) -> None:
     print(_version(kind), flush=True)
     for line in sys.stdin:
         name, n, threads, busy = line.split()
+        if name not in known:
+            print(NONE, flush=True)
+            continue
         with _busy_thread() if int(busy) else nullcontext():
             if int(threads) > 1:
                 took = _in_threads(known[name], int(n), int(threads))
@@ -174,7 +192,7 @@ def _allocated(kind: str) -> int:
     return secretmem.posture().locked_bytes
 
 
-def _become_unprivileged(limit: int, uid: int) -> None:
+def become_unprivileged(limit: int, uid: int) -> None:
     """Lower the limit for good, and let root become ``uid``."""
     # That user may not be able to read this interpreter's folder, so what
     # an error needs is loaded before.
@@ -198,7 +216,7 @@ def live(limit: int, uid: int) -> dict[str, int]:
     import secretmem
     from secretmem import LimitError, Secret
 
-    _become_unprivileged(limit, uid)
+    become_unprivileged(limit, uid)
     kept = [Secret.from_bytes(DATA)]
     assert kept[0] == kept[0][:]
     with kept[0].reveal() as view:
@@ -216,7 +234,7 @@ def live(limit: int, uid: int) -> dict[str, int]:
 def main() -> None:
     """Do what the command line asks."""
     kind, request, *numbers = sys.argv[1:]
-    if kind != "bytearray":
+    if kind not in ("bytearray", "pyca", "pynacl"):
         _choose_gate(kind)
     if request == "serve":
         serve(kind)
@@ -226,6 +244,8 @@ def main() -> None:
         print(json.dumps(memory(kind, int(numbers[0]))))
     elif request == "live":
         print(json.dumps(live(int(numbers[0]), int(numbers[1]))))
+    elif request == "signer":
+        print(json.dumps(signer.run(int(numbers[0]), int(numbers[1]))))
     else:
         raise SystemExit(f"no such request: {request}")
 

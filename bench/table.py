@@ -37,7 +37,7 @@ def lines(report: Report) -> Iterator[str]:
     yield from _bytes(report)
     yield from _live(report)
     yield from _imports(report)
-    yield from _targets(judge(report))
+    yield from of_targets(judge(report))
 
 
 def _machine(report: Report) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _case(report: Report, case: Case) -> Iterator[str]:
         if time is None:
             yield f"{start} {each.why_not or _no_such(case)}"
             continue
-        best, middle = _ns(time.best), _ns(time.median)
+        best, middle = duration(time.best), duration(time.median)
         yield f"{start}{best:>10}{middle:>11}{_against(time, base):>13}"
     if case.threads > 1:
         yield from _scaling(report, case)
@@ -125,7 +125,8 @@ def _against(time: Time, base: Time | None) -> str:
     return f"{ratio:.0f}" if ratio >= TEN else f"{ratio:.2g}"
 
 
-def _ns(value: float) -> str:
+def duration(value: float) -> str:
+    """Give nanoseconds for people."""
     if value < _MICROSECOND:
         return f"{value:.0f} ns"
     return f"{value / _MICROSECOND:.2f} us"
@@ -144,10 +145,10 @@ def _calls(report: Report) -> Iterator[str]:
             ]
             said = ", ".join(counts) or "none"
             label = f"  {report.label(each.key):<{WIDE}}"
-            yield from _hanging(label, said)
+            yield from hanging(label, said)
 
 
-def _hanging(start: str, text: str) -> Iterator[str]:
+def hanging(start: str, text: str) -> Iterator[str]:
     """Break a long text between its parts, below where it starts."""
     space = " " * len(start)
     for line in wrap(text, 79, initial_indent=start, subsequent_indent=space):
@@ -197,7 +198,8 @@ def _imports(report: Report) -> Iterator[str]:
         yield f"{start}{each.best:>10.2f} ms{each.median:>10.2f} ms"
 
 
-def _targets(targets: list[Target]) -> Iterator[str]:
+def of_targets(targets: list[Target]) -> Iterator[str]:
+    """Give the rows of targets."""
     yield ""
     yield f"{'TO REACH':38}{'wanted':>17}{'measured':>11}"
     for each in targets:
@@ -211,16 +213,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """Give the same to programs; times are ns, sizes are bytes."""
     return {
         "machine": report.machine,
-        "times": [
-            {
-                **time.case._asdict(),
-                "who": time.key,
-                "best_ns": time.best,
-                "median_ns": time.median,
-                "samples_ns": time.samples,
-            }
-            for time in report.times
-        ],
+        "times": [time.as_dict() for time in report.times],
         "calls": [each._asdict() for each in report.calls],
         "bytes": [each._asdict() for each in report.footprints],
         "live": [each._asdict() for each in report.lives],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.workers import Worker
 
@@ -81,9 +81,21 @@ class Time(NamedTuple):
         """The round in the middle."""
         return median(self.samples)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Give it to programs."""
+        return {
+            **self.case._asdict(),
+            "who": self.key,
+            "best_ns": self.best,
+            "median_ns": self.median,
+            "samples_ns": self.samples,
+        }
+
 
 def measure(
-    found: Sequence[Configuration], effort: Effort
+    found: Sequence[Configuration],
+    effort: Effort,
+    cases: Sequence[Case] = CASES,
 ) -> tuple[list[Time], dict[str, str]]:
     """Time every case; also what each configuration said it is."""
     with ExitStack() as stack:
@@ -93,7 +105,7 @@ def measure(
             if not each.why_not
         ]
         times = [
-            time for case in CASES for time in _rounds(case, workers, effort)
+            time for case in cases for time in _rounds(case, workers, effort)
         ]
         return times, {w.configuration.key: w.version for w in workers}
 

@@ -65,7 +65,8 @@ def run(command: tuple[str, ...], *arguments: str) -> str:
     return done.stdout
 
 
-def _python(kind: str) -> tuple[str, ...]:
+def python(kind: str) -> tuple[str, ...]:
+    """Give the command of a child of that kind."""
     return (sys.executable, "-m", "bench.child", kind)
 
 
@@ -82,10 +83,11 @@ def _peer(
     return Configuration(key, label, (str(program), key))
 
 
-def _ours() -> list[Configuration]:
-    key = Configuration("pku", "secretmem, protection key", _python("auto"))
+def ours() -> list[Configuration]:
+    """Say how secretmem can be measured here: by each gate, or why not."""
+    key = Configuration("pku", "secretmem, protection key", python("auto"))
     pages = Configuration(
-        "mprotect", "secretmem, mprotect", _python("mprotect")
+        "mprotect", "secretmem, mprotect", python("mprotect")
     )
     with Worker(key) as worker:
         has_keys = worker.version == "pku"
@@ -98,7 +100,7 @@ def _ours() -> list[Configuration]:
     bare = Configuration(
         "no_gate",
         "secretmem, gate left out",
-        _python("mprotect"),
+        python("mprotect"),
         {"LD_PRELOAD": str(preloaded)},
     )
     return [absent, pages, bare]
@@ -111,8 +113,8 @@ def configurations() -> list[Configuration]:
     return [
         _peer(program, SODIUM, "libsodium, C", NO_LIBSODIUM),
         _peer(program, "openssl", "OpenSSL secure heap, C", openssl),
-        Configuration("bytearray", "bytearray", _python("bytearray")),
-        *_ours(),
+        Configuration("bytearray", "bytearray", python("bytearray")),
+        *ours(),
     ]
 
 

@@ -109,12 +109,48 @@ def test_system_calls_of_each_operation(report: Report) -> None:
             assert calls[operation, gate] == expected, operation
 
 
+def test_every_cryptographic_call_was_timed(report: Report) -> None:
+    """Ours by each gate that is here, and the library called plainly."""
+    keys = report["cryptography"]
+    everything = {time["operation"] for time in keys["times"]}
+    who = [*_gates(report), *{"plain", "pyca"} - set(keys["absent"])]
+    for one in who:
+        mine = [time for time in keys["times"] if time["who"] == one]
+        assert {time["operation"] for time in mine} == everything
+    assert len(everything) == 10
+    assert all(min(time["samples_ns"]) > 0 for time in keys["times"])
+
+
+def test_a_key_needs_little_locked_memory(report: Report) -> None:
+    """One Ed25519 key is loaded and signs under a limit of 64 KiB."""
+    locked = {
+        (e["key"], e["limit"]): e for e in report["cryptography"]["locked"]
+    }
+    for gate in _gates(report):
+        signed = locked[gate, 64 << 10]["first_signature"]
+        assert 0 < signed <= 64 << 10
+
+
+@pytest.mark.needs_tool("strace")
+@pytest.mark.needs_ptrace
+def test_system_calls_of_each_cryptographic_call(report: Report) -> None:
+    """One opening of the gate and one change of the signal stack, no more."""
+    for each in report["cryptography"]["calls"]:
+        expected = {"sigaltstack": 2}
+        if each["key"] == "mprotect":
+            expected["mprotect"] = 2
+        if each["operation"] == "p256_sign":
+            expected["getrandom"] = 1
+        assert each["counts"] == expected, each["operation"]
+
+
 def test_table_names_every_target_and_fits_the_terminal(
     printed: tuple[str, Report],
 ) -> None:
     """A row that could not be measured says why."""
     text, report = printed
     assert max(map(len, text.splitlines())) <= 79
-    for target in report["targets"]:
+    targets = report["targets"] + report["cryptography"]["targets"]
+    for target in targets:
         assert target["name"] in text
         assert target["reached"] is not None or target["why"] in text

@@ -184,6 +184,35 @@ def test_trim_does_not_take_the_reserve_for_good() -> None:
     alone.passes_unprivileged(trimmed)
 
 
+def test_a_key_is_loaded_and_signs_at_the_usual_small_limit() -> None:
+    """64 KiB hold a secret, a key in PEM text, its object and a stack."""
+
+    def signs() -> None:
+        import resource
+
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        import secretmem
+        from secretmem import Secret, keys
+
+        plain = ed25519.Ed25519PrivateKey.generate()
+        pem = plain.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        limit = 64 << 10
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
+        with Secret.random(32), Secret.from_bytes(pem) as text:
+            key = keys.load_pem(text)
+            assert isinstance(key, ed25519.Ed25519PrivateKey)
+            plain.public_key().verify(key.sign(b"message"), b"message")
+        assert secretmem.posture().locked_bytes <= limit
+
+    alone.passes_unprivileged(signs)
+
+
 def test_isolated_and_inherited_secrets_at_the_limit() -> None:
     """They too leave room for one window and one stack, or say LimitError."""
 

@@ -54,6 +54,16 @@ pub use domain::route::Routed;
 pub use gate::GateKind;
 pub use window::WindowStats;
 
+/// Goes into the domain and out again, `count` times, and does nothing there: for the benchmark.
+///
+/// # Errors
+/// As every use of a secret.
+#[cfg(feature = "bench")]
+pub fn enter_and_leave(count: u64) -> error::Result<()> {
+    let runtime = runtime::get()?;
+    (0..count).try_for_each(|_| domain::run(runtime, || ()))
+}
+
 /// The core's own tests allocate as the extension does.
 #[cfg(test)]
 #[global_allocator]
