@@ -14,6 +14,8 @@ PACKAGES = {
     "itsdangerous": ("itsdangerous", "itsdangerous>=2.2"),
     "django": ("django", "Django>=4.2"),
     "botocore": ("botocore", "botocore>=1.44"),
+    "asyncssh": ("asyncssh", "asyncssh>=2.24"),
+    "paramiko": ("paramiko", "paramiko>=5.1"),
 }
 ALL = ", ".join(repr(imported) for imported, _ in PACKAGES.values())
 HIDDEN = f"import sys; sys.modules.update(dict.fromkeys([{ALL}]))"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from secretmem import ClosedError, Secret, posture
+from secretmem import ClosedError, Secret, keys, posture
 from secretmem.contrib import pyjwt
 
 
@@ -22,6 +23,11 @@ Key = Any
 
 NAMES = ("HS256", "HS384", "HS512")
 KEY = bytes(range(64))
+CURVES = {
+    "ES256": ec.SECP256R1(),
+    "ES384": ec.SECP384R1(),
+    "ES512": ec.SECP521R1(),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +124,40 @@ def test_threads_share_a_key(secret: Key) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("name", ["EdDSA", "ES256", "ES384", "ES512"])
+def test_keys_on_curves_as_they_are(name: str) -> None:
+    """A token that PyJWT verifies with the public key, and no other's."""
+    key: Key = keys.Ed25519PrivateKey.generate()
+    if name != "EdDSA":
+        key = keys.EllipticCurvePrivateKey.generate(CURVES[name])
+    _signs(key, name)
+
+
+@pytest.mark.parametrize("name", ["RS256", "RS512", "PS256", "PS384", "PS512"])
+def test_rsa_as_it_is(name: str, rsa: Key) -> None:
+    """PKCS1 v1.5 and PSS."""
+    _signs(rsa, name)
+
+
+@pytest.fixture(scope="module")
+def rsa() -> Key:
+    """Make one RSA key for the module."""
+    return keys.RSAPrivateKey.generate(2048)
+
+
+def _signs(key: Key, name: str) -> None:
+    before = posture().exports
+    token = jwt.encode({"a": 1}, key, algorithm=name)
+    public = key.public_key()
+    assert jwt.decode(token, public, algorithms=[name]) == {"a": 1}
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(token[:-8] + "AAAAAAAA", public, algorithms=[name])
+    assert posture().exports == before
+
+
+def test_keys_are_not_shown_as_jwk(rsa: Key) -> None:
+    """PyJWT's own conversion would write the private numbers."""
+    with pytest.raises(TypeError, match="does not leave"):
+        jwt.algorithms.RSAAlgorithm.to_jwk(rsa)

@@ -77,3 +77,28 @@ def test_closed_keys_refuse() -> None:
         keys.proof(b"")
     with pytest.raises(ClosedError):
         keys.verify(b"", bytes(32))
+
+
+@pytest.mark.parametrize("algorithm", EXCHANGES)
+def test_from_the_password(algorithm: str) -> None:
+    """The same proof, with nothing exported and nothing left open."""
+    client, server, salt, proof, _ = EXCHANGES[algorithm]
+    message = _message(client, server, salt)
+    password = Secret.from_bytes(b"pencil")
+    before = posture()
+    keys = ClientKeys.from_password(
+        password,
+        salt=b64decode(salt),
+        iterations=4096,
+        algorithm=algorithm,
+    )
+    assert b64encode(keys.proof(message)).decode() == proof
+    keys.close()
+    assert posture().exports == before.exports
+    assert posture().live == before.live
+    with pytest.raises(ValueError, match="one iteration or more"):
+        ClientKeys.from_password(password, salt=b"salt", iterations=0)
+    with pytest.raises(ValueError, match="algorithm is one of"):
+        ClientKeys.from_password(
+            password, salt=b"salt", iterations=1, algorithm="md5"
+        )

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from secretmem import Secret, _policy
 from secretmem.contrib._common import check_secret
+from secretmem.crypto.kdf import pbkdf2
 from secretmem.crypto.mac import Hmac
 
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from secretmem import _native
 else:
     _native = _policy.bind()
@@ -51,6 +54,38 @@ class ClientKeys:
         self._algorithm = algorithm
         self._client = mac.digest_to_secret(b"Client Key")
         self._server = mac.digest_to_secret(b"Server Key")
+
+    @classmethod
+    def from_password(
+        cls,
+        password: Secret,
+        *,
+        salt: bytes,
+        iterations: int,
+        algorithm: str = "sha256",
+    ) -> Self:
+        """
+        Derive the keys of a password by PBKDF2.
+
+        Args:
+            password: In UTF-8; one with characters beyond ASCII is first
+                prepared as RFC 4013 says, which is not done here.
+            salt: From the server's first message.
+            iterations: From there too; RFC 7677 asks for 4096 or more.
+            algorithm: As for the class.
+
+        Raises:
+            ValueError: No iterations, or no such algorithm.
+        """
+        size = Hmac(check_secret(password), algorithm).digest_size
+        with pbkdf2(
+            password,
+            salt=salt,
+            iterations=iterations,
+            length=size,
+            algorithm=algorithm,
+        ) as salted_password:
+            return cls(salted_password, algorithm)
 
     def proof(self, auth_message: bytes) -> bytes:
         """
