@@ -36,6 +36,11 @@ help:
 prove: .venv/.native
 	$(BIN)/secretmem prove
 
+## make residue    show what keys leave in memory, beside other libraries
+.PHONY: residue
+residue: dev
+	$(BIN)/secretmem prove --residue
+
 ## make dev        build into .venv: .venv/bin/secretmem is then the command
 .PHONY: dev
 dev: .venv/.native .venv/.dev

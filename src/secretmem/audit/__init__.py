@@ -12,7 +12,7 @@ from __future__ import annotations
 from secretmem.audit.core import audit_core
 from secretmem.audit.errors import AuditError
 from secretmem.audit.planted import Planted
-from secretmem.audit.process import audit_process
+from secretmem.audit.process import audit_process, sample_process
 from secretmem.audit.report import Finding, Report
 from secretmem.audit.search import Search
 
@@ -25,4 +25,5 @@ __all__ = (
     "Search",
     "audit_core",
     "audit_process",
+    "sample_process",
 )

@@ -22,6 +22,7 @@ _SPECIAL = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 
 # Documentation/admin-guide/mm/pagemap.rst
 _HERE = 1 << 63 | 1 << 62
+_OF_FILE = 1 << 61
 _ENTRY = 8
 _ENTRIES = 1 << 16
 
@@ -59,21 +60,23 @@ def mappings(pid: int) -> list[Mapping]:
     return found
 
 
-def runs(pagemap: int, mapping: Mapping) -> Iterator[range]:
+def runs(
+    pagemap: int, mapping: Mapping, *, written: bool = False
+) -> Iterator[range]:
     """
     Give the parts of a mapping that can hold anything.
 
     Of private anonymous memory those are the pages that were touched
     (``/proc/PID/pagemap``, present or swapped): the others are zeros.  Of
-    files and shared memory it is all.
+    files and shared memory it is all; with ``written``, of private mappings
+    of files only the pages that no longer hold their file.
     """
-    if mapping.kind not in ("heap", "stack", "anonymous") or (
-        mapping.rights.endswith("s")
-    ):
+    anonymous = mapping.kind in ("heap", "stack", "anonymous")
+    if mapping.rights.endswith("s") or not (anonymous or written):
         yield range(mapping.start, mapping.stop)
         return
     run = range(0)
-    for page in _touched(pagemap, mapping):
+    for page in _touched(pagemap, mapping, files=anonymous):
         if page == run.stop:
             run = range(run.start, page + PAGE)
             continue
@@ -84,8 +87,8 @@ def runs(pagemap: int, mapping: Mapping) -> Iterator[range]:
         yield run
 
 
-def _touched(pagemap: int, mapping: Mapping) -> Iterator[int]:
-    """Give the addresses of touched pages."""
+def _touched(pagemap: int, mapping: Mapping, *, files: bool) -> Iterator[int]:
+    """Give the addresses of touched pages, those of a file perhaps not."""
     empty = bytes(_ENTRY * _ENTRIES)
     first, end = mapping.start // PAGE, mapping.stop // PAGE
     for at in range(first, end, _ENTRIES):
@@ -94,5 +97,5 @@ def _touched(pagemap: int, mapping: Mapping) -> Iterator[int]:
         if raw == empty[: len(raw)]:
             continue
         for index, entry in enumerate(memoryview(raw).cast("Q")):
-            if entry & _HERE:
+            if entry & _HERE and (files or not entry & _OF_FILE):
                 yield (at + index) * PAGE

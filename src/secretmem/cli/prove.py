@@ -24,10 +24,14 @@ Examples:
   $ secretmem prove --only gdb --only core_dump
   $ sudo secretmem prove --all --html report.html
   $ secretmem prove --hold
+  $ secretmem prove --residue
 
 Exit status: 0 every row came out as promised, 1 one did not, 2 usage,
 69 secret memory is not available here (the degraded mode is shown).
 """
+
+# Looks in the middle of each operation.
+_SAMPLES = 50
 
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
@@ -50,6 +54,15 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     help="Write a page to show to others, with the evidence.",
 )
 @click.option(
+    "--residue",
+    "samples",
+    is_flag=False,
+    flag_value=_SAMPLES,
+    type=click.IntRange(min=1),
+    metavar="[SAMPLES]",
+    help="Show what keys leave in memory, beside other libraries.",
+)
+@click.option(
     "--hold",
     is_flag=True,
     help="Hold a word of yours, for you to attack with your own tools.",
@@ -67,6 +80,7 @@ def command(
     listing: bool,
     json_file: Path | None,
     html_file: Path | None,
+    samples: int | None,
     hold: bool,
     word_from_fd: int | None,
 ) -> int:
@@ -83,6 +97,12 @@ def command(
         voice.complain("prove attacks Linux processes; this is not Linux")
         return voice.UNAVAILABLE
     _check_folders(json_file, html_file)
+    if samples is not None:
+        if every or names or listing or hold:
+            raise click.UsageError("--residue runs no attacks")
+        from secretmem.cli.residue import show_residues
+
+        return show_residues(samples, json_file, html_file)
     attacks = _chosen(names, every=every or listing)
     if listing:
         return _list(attacks)
@@ -166,12 +186,12 @@ def _write(
 
     if json_file is not None:
         text = json.dumps(report.as_dict(), indent=2)
-        _write_file(json_file, text + "\n")
+        write_file(json_file, text + "\n")
     if html_file is not None:
-        _write_file(html_file, html.page(report))
+        write_file(html_file, html.page(report))
 
 
-def _write_file(file: Path, text: str) -> None:
+def write_file(file: Path, text: str) -> None:
     """Write one file; raises FileError, which ends with exit code 1."""
     try:
         file.write_text(text, "utf-8")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from secretmem.prove.report import Report
 
 
-_STYLE = """
+STYLE = """
 :root { --ink: #1d2433; --soft: #5b6478; --line: #dfe3ea; --paper: #fff;
   --leak: #c8372d; --kept: #1f8a4c; --limit: #c98a12; --none: #c3c9d4;
   --back: #f5f6f9; }
@@ -105,7 +105,7 @@ def page(report: Report) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>secretmem prove: {escape(setting.kernel)}</title>
-<style>{_STYLE}</style>
+<style>{STYLE}</style>
 </head>
 <body><main>
 <h1>What attackers read from memory</h1>
