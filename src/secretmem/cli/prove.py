@@ -102,7 +102,7 @@ def command(
             raise click.UsageError("--residue runs no attacks")
         from secretmem.cli.residue import show_residues
 
-        return show_residues(samples, json_file, html_file)
+        return show_residues(samples, json_file, html_file, _write_file)
     attacks = _chosen(names, every=every or listing)
     if listing:
         return _list(attacks)
@@ -186,12 +186,12 @@ def _write(
 
     if json_file is not None:
         text = json.dumps(report.as_dict(), indent=2)
-        write_file(json_file, text + "\n")
+        _write_file(json_file, text + "\n")
     if html_file is not None:
-        write_file(html_file, html.page(report))
+        _write_file(html_file, html.page(report))
 
 
-def write_file(file: Path, text: str) -> None:
+def _write_file(file: Path, text: str) -> None:
     """Write one file; raises FileError, which ends with exit code 1."""
     try:
         file.write_text(text, "utf-8")

@@ -12,6 +12,7 @@ from secretmem.cli import voice
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from secretmem.prove.residue import Residues
@@ -22,11 +23,13 @@ _TITLE, _COLUMNS, _WIDTH = 20, (17, 21, 0), 78
 
 
 def show_residues(
-    samples: int, json_file: Path | None, html_file: Path | None
+    samples: int,
+    json_file: Path | None,
+    html_file: Path | None,
+    write_file: Callable[[Path, str], None],
 ) -> int:
     """Run all operations by all libraries; return the exit code."""
     from secretmem.audit import AuditError
-    from secretmem.cli.prove import write_file
     from secretmem.exceptions import LimitError, UnavailableError
     from secretmem.prove import residue_html
     from secretmem.prove.residue import residues
