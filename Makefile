@@ -193,6 +193,7 @@ conformance: dev
 .PHONY: bench
 bench: dev .venv/.bench-tools
 	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.agents $(filter --quick,$(ARGS))
 
 ## make lab        the same attacks on real Debian kernels, under QEMU
 .PHONY: lab

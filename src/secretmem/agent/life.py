@@ -58,7 +58,7 @@ class Agent:
 
     def __init__(self, logs: Sequence[int], lifetime: int | None) -> None:
         self.loop = Loop()
-        self.state = State.new(self.loop, Uses(*logs), lifetime)
+        self.state = State.new(self.loop, Uses(self.loop, *logs), lifetime)
         self.server = Server(self.state)
         self._parent: int | None = None
 
@@ -84,6 +84,7 @@ class Agent:
             self.loop.run()
         finally:
             self.state.identities.clear()
+            self.state.uses.flush()
 
     def drop_keys(self) -> None:
         """Drop all keys, as SIGUSR1 asks."""

@@ -128,7 +128,7 @@ class Session:
 
     def _make(self, identity: Identity, data: bytes, flags: int) -> Reply:
         """Sign, at once or in a thread."""
-        if not signing.is_long(identity):
+        if identity.kind in signing.QUICK:
             return self._made(identity, signing.sign(identity, data, flags))
 
         def later(done: Done) -> Callable[[], None]:

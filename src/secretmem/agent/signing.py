@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from secretmem.agent import messages, publickey
-from secretmem.agent.wire import Fields, string, strings
+from secretmem.agent.wire import WireError, string, strings
 
 
 if TYPE_CHECKING:
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 _LONG = 0x80
 
 
-def is_long(identity: Identity) -> bool:
-    """Tell whether a signature takes longer than a request should wait."""
-    return identity.kind not in (
-        publickey.ED25519,
-        b"ecdsa-sha2-nistp256",
-    )
+# Kinds whose signatures take no longer than a request may wait.
+QUICK = frozenset({publickey.ED25519, b"ecdsa-sha2-nistp256"})
 
 
 def sign(identity: Identity, data: bytes, flags: int) -> bytes:
@@ -80,7 +76,10 @@ def read_request(body: bytes) -> tuple[bytes, bytes, int]:
     Raises:
         WireError: It is damaged.
     """
-    fields = Fields(body)
-    request = fields.string(), fields.string(), fields.u32()
-    fields.end()
-    return request
+    # What `wire.Fields` would do, in one go: this is each signature's way.
+    start = 4 + int.from_bytes(body[:4], "big")
+    data = start + 4
+    end = data + int.from_bytes(body[start:data], "big")
+    if end + 4 != len(body):
+        raise WireError("the fields do not fill the request")
+    return body[4:start], body[data:end], int.from_bytes(body[end:], "big")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,8 +36,8 @@ class State:
     def used(self, identity: Identity, peer: Peer) -> None:
         """Count and log a signature."""
         identity.uses += 1
-        identity.used = time.time()
         self.uses.note("sign", peer, identity)
+        identity.used = self.uses.last[-1].when
 
     def added(self, identity: Identity, peer: Peer | str) -> None:
         """Log a key that came; end it in time."""
