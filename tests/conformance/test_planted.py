@@ -36,6 +36,6 @@ def test_a_wrong_rule_is_found(
 ) -> None:
     """A model with this wrong rule disagrees with the live kernel."""
     plant(monkeypatch)
+    most = MORE_PROGRAMS if plant in SLOW else PROGRAMS
     with pytest.raises(DifferenceError):
-        most = MORE_PROGRAMS if plant in SLOW else PROGRAMS
         budget.search(against(nursery, profile), most)

@@ -57,6 +57,12 @@ def test_here_and_now() -> None:
     assert found["kernel.call"]["status"] == "ok"
     assert found["kernel.architecture"]["status"] == "ok"
     assert "counted per" in found["limits.memlock"]["evidence"]
+    library = found["process.library"]
+    assert library["status"] == "ok"
+    assert "aws-lc-sys" in library["what"]
+    assert "not FIPS validated" in library["what"]
+    assert "commit " in library["evidence"]
+    assert "without jitter entropy" in library["evidence"]
 
 
 @pytest.mark.parametrize("action", ["EPERM", "ENOSYS"])

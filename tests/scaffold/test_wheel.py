@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from importlib import metadata
@@ -16,6 +18,8 @@ import pytest
 
 
 pytestmark = pytest.mark.needs_wheel
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # glibc 2.34: what the oldest system with memfd_secret(2) on by default has.
 NEWEST_GLIBC = (2, 34)
@@ -82,6 +86,50 @@ def test_the_content(wheel: Path) -> None:
     endings |= {"LICENSE-MIT", "LICENSE-APACHE"}
     assert {name.rpartition("/")[2] for name in names} >= endings
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_bill_of_materials(wheel: Path, python: Path) -> None:
+    """Every crate of the lock file that is compiled in, with its licence."""
+    with zipfile.ZipFile(wheel) as archive:
+        places = [name for name in archive.namelist() if "/sboms/" in name]
+        (place,) = places
+        bill = json.loads(archive.read(place))
+    assert place.endswith(".dist-info/sboms/secretmem-native.cyclonedx.json")
+    assert bill["bomFormat"] == "CycloneDX"
+    parts = {part["name"]: part for part in bill["components"]}
+    assert [n for n, part in parts.items() if not part["licenses"]] == []
+    lock = tomllib.loads((ROOT / "rust/Cargo.lock").read_text("utf-8"))
+    locked = {(each["name"], each["version"]) for each in lock["package"]}
+    assert {(n, part["version"]) for n, part in parts.items()} <= locked
+    assert {"aws-lc-sys", "secretmem-core", "pyo3"} <= set(parts)
+    code = "import secretmem; print(secretmem.build_info()['crypto_library'])"
+    library = _run(python, "-c", code).stdout.strip()
+    assert library == f"aws-lc-sys {parts['aws-lc-sys']['version']}"
+
+
+@pytest.mark.needs_tool("nm")
+def test_the_extension_shows_one_symbol(wheel: Path, tmp_path: Path) -> None:
+    """No symbol of the crypto library can be taken for another copy's."""
+    with zipfile.ZipFile(wheel) as archive:
+        path = archive.extract("secretmem/_native.abi3.so", tmp_path)
+    shown = subprocess.run(
+        ["nm", "-D", "--defined-only", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert [line.split()[-1] for line in shown.splitlines()] == [
+        "PyInit__native"
+    ]
+    # The weak hooks that the library looks up would be found elsewhere.
+    needed = subprocess.run(
+        ["nm", "-D", "--undefined-only", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "OPENSSL" not in needed
+    assert "memcpy" in needed
 
 
 def test_the_import_needs_nothing(python: Path) -> None:

@@ -152,6 +152,7 @@ pub(crate) fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let (library, commit) = secretmem_core::crypto::LIBRARY;
     out.set_item("crypto_library", library)?;
     out.set_item("crypto_commit", commit)?;
+    out.set_item("crypto_flags", secretmem_core::crypto::FLAGS)?;
     out.set_item("crypto_validation", "not FIPS validated")?;
     out.set_item("fault_injection", cfg!(feature = "fault"))?;
     Ok(out)

@@ -15,6 +15,7 @@ Layout, each group of checks in a file of its own::
     limits.py       RLIMIT_MEMLOCK
     exposure.py     protection keys, dumpable, ptrace, perf
     machine.py      swap, hibernation, crash kernel, core files
+    library.py      the cryptographic library inside
     checkup.py      all of the checks, in order
     report.py       text and JSON
 

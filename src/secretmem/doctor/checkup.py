@@ -9,6 +9,7 @@ from secretmem.doctor import (
     confinement,
     exposure,
     kernel,
+    library,
     limits,
     machine,
     unit,
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
     from secretmem.doctor.system import System
 
 
-_GROUPS = (kernel, bugs, confinement, unit, limits, exposure, machine)
+_GROUPS = (
+    kernel,
+    bugs,
+    confinement,
+    unit,
+    limits,
+    exposure,
+    machine,
+    library,
+)
 
 
 def examine(system: System) -> list[Finding]:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import sys
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from secretmem import _limits
 from secretmem._availability import Facts
@@ -88,6 +90,23 @@ class System(Facts):
         if self._dumpable is None and self._live:
             return _get_dumpable()
         return self._dumpable
+
+    @cached_property
+    def extension(self) -> dict[str, Any] | None:
+        """
+        How the extension of this installation was built.
+
+        None of a recorded tree, and where the extension cannot be loaded.
+        Loading it makes no call that a filter may kill for.
+        """
+        if not self._live:
+            return None
+        try:
+            native = import_module("secretmem._native")
+        except ImportError:
+            return None
+        built: dict[str, Any] = native.build_info()
+        return built
 
     @cached_property
     def kernel(self) -> release.Release:

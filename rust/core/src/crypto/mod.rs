@@ -39,6 +39,18 @@ use core::ffi::c_int;
 /// The library's release and the commit that it was built from.
 pub const LIBRARY: (&str, &str) = ("aws-lc-sys 0.47.0", "cd481c207e38f06aeb5766f4a1cdfce10a4c0af8");
 
+/// What the library was built with, as the build saw it; see `.cargo/config.toml`.
+pub const FLAGS: [&str; 2] = [
+    match option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY") {
+        Some(_) => "without jitter entropy",
+        None => "with jitter entropy",
+    },
+    match option_env!("AWS_LC_SYS_CMAKE_BUILDER") {
+        Some(_) => "by the C compiler alone",
+        None => "by the default builder",
+    },
+];
+
 /// Turns the library's 1 into success. Its error queue is not read: it would allocate.
 fn ok(result: c_int) -> bool {
     result == 1

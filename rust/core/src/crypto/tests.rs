@@ -182,3 +182,11 @@ fn fernet_gives_the_specifications_answer() {
         assert_eq!(opened.err(), Some(Error::Tag), "byte {at}");
     }
 }
+
+/// What `build_info` says of it.
+#[test]
+fn the_library_is_not_validated_and_built_as_said() {
+    // SAFETY: no precondition.
+    assert_eq!(unsafe { aws_lc_sys::FIPS_mode() }, 0);
+    assert_eq!(super::FLAGS, ["without jitter entropy", "by the C compiler alone"]);
+}
