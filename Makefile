@@ -82,8 +82,16 @@ test-rust: .venv/.run
 
 ## make test-python [ARGS=...]    pytest, the wheel's installation included
 .PHONY: test-python
-test-python: dev fault-ext wheel .venv/.test-tools
+test-python: dev fault-ext wheel .venv/.test-tools oldest
 	$(BIN)/python -m pytest --wheel=$$(cat dist/newest) $(ARGS)
+
+## make oldest     an environment with the oldest supported cryptography
+.PHONY: oldest
+oldest: build/oldest/.made
+
+build/oldest/.made: .venv/.dev requirements/oldest.txt
+	@scripts/setup oldest
+	@touch $@
 
 # Programs that tests use; without root, a test whose program is missing is
 # skipped and names it.
@@ -107,7 +115,7 @@ build/fault/.native: pyproject.toml $(RUST_SOURCES) | .venv/.run
 
 ## make coverage   branch coverage of the Python side
 .PHONY: coverage
-coverage: dev fault-ext .venv/.test-tools
+coverage: dev fault-ext .venv/.test-tools oldest
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine --quiet

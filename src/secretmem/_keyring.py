@@ -63,9 +63,17 @@ class KeyRing:
         self._first = next(iter(self._ciphers))
 
     @classmethod
-    def generate(cls, *, name: str | None = None) -> Self:
-        """Make a ring with one random key."""
-        return cls([cls.generate_key(name=name)])
+    def generate(
+        cls, *, name: str | None = None, inherit: bool | None = None
+    ) -> Self:
+        """
+        Make a ring with one random key.
+
+        Args:
+            name: Of the key.
+            inherit: Whether forked children have it.
+        """
+        return cls([cls.generate_key(name=name, inherit=inherit)])
 
     @classmethod
     def generate_key(

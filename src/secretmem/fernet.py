@@ -71,9 +71,11 @@ class Fernet:
         self._key = key
 
     @classmethod
-    def generate_key(cls, *, name: str | None = None) -> Secret:
+    def generate_key(
+        cls, *, name: str | None = None, inherit: bool | None = None
+    ) -> Secret:
         """Make a key of 32 random bytes."""
-        return Secret.random(_KEY_SIZE, name=name)
+        return Secret.random(_KEY_SIZE, name=name, inherit=inherit)
 
     def encrypt(self, data: Buffer) -> bytes:
         """Return a token for ``data``, with the time of now."""

@@ -38,6 +38,7 @@ MARKERS = {
     "needs_network_none": "a child can have a network namespace of its own",
     "needs_swap": "swap space is in use",
     "needs_tool(*names)": "these programs are in PATH",
+    "needs_oldest": "`make oldest` made an environment with old packages",
     "needs_wheel": "pytest was given --wheel FILE",
 }
 
@@ -184,6 +185,16 @@ def tool(*names: str) -> str | None:
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
+OLDEST = Path(__file__).resolve().parents[2] / "build" / "oldest"
+
+
+def oldest() -> str | None:
+    """Look whether the environment was made to its end."""
+    if (OLDEST / ".made").exists():
+        return None
+    return "build/oldest is not there (make oldest makes it)"
+
+
 PROBES: dict[str, Callable[..., str | None]] = {
     "needs_secretmem": secretmem,
     "needs_root": root,
@@ -195,4 +206,5 @@ PROBES: dict[str, Callable[..., str | None]] = {
     "needs_network_none": network_none,
     "needs_swap": swap,
     "needs_tool": tool,
+    "needs_oldest": oldest,
 }
