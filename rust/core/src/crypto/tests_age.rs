@@ -1,9 +1,11 @@
 //! Payloads of age files: chunks, their borders, damage.
 
 use super::aead::TAG_SIZE;
+use super::age;
 use super::age_stream::{
     CHUNK, KEY_SIZE, SEALED, Stream, open, opened_size, seal, seal_secret, sealed_size,
 };
+use super::tests_derive::leaves_room;
 use crate::error::Error;
 use crate::io::Step;
 use crate::secret::{Options, Secret};
@@ -111,4 +113,18 @@ fn a_stream_writes_what_it_opened_and_stops_at_damage() {
     stream.open(second, true).expect("opened");
     assert!(stream.ended());
     assert!(matches!(stream.open(second, true), Err(Error::Key(_))));
+}
+
+#[test]
+fn payloads_and_identities_leave_room_on_the_stack() {
+    let (key, message) = (key(), message(CHUNK + 5));
+    let sealed = sealed(&key, &message);
+    let text = age::identity_text(&key, Options::default()).expect("text");
+    leaves_room("age", || {
+        open(&key, &sealed, Options::default()).expect("opened");
+        let mut stream = Stream::new(&key).expect("stream");
+        stream.open(&sealed[..SEALED], false).expect("opened");
+        age::identities(&text, Options::default()).expect("read");
+        age::identity_text(&key, Options::default()).expect("text");
+    });
 }
