@@ -75,6 +75,10 @@ _ALIASES = {
     "Parameters": "KeyParameters | None",
     "Keys": "Secret | Iterable[Secret]",
     "Gate": "Literal['auto', 'mprotect']",
+    "FileSource": "Buffer | str | PathLike | int | HasFileno",
+    "Recipients": "Iterable[Recipient | SSHRecipient | Passphrase]",
+    "Identities": "Sequence[Identity | SSHIdentity | Passphrase]",
+    "Progress": "Callable[[int], object]",
     "Loaded": "Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey",
 }
 
@@ -97,7 +101,7 @@ def _spell_out(
 ) -> tuple[str | None, str | None]:
     """Show what a type is, where its name is the package's own."""
     del app, what, obj, options
-    if name == "secretmem.Secret":
+    if name in ("secretmem.Secret", "secretmem.age.SSHIdentity"):
         return "", returns  # it is made by its constructors only
     for alias, meaning in _ALIASES.items():
         if signature is not None:

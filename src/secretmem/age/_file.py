@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from secretmem._sources import Descriptor
     from secretmem.age import _wrap
 
-    Source = Buffer | str | os.PathLike[str] | Descriptor
+    FileSource = Buffer | str | os.PathLike[str] | Descriptor
+    Recipients = Iterable[_wrap.Recipient]
+    Identities = Sequence[_wrap.Identity]
     Progress = Callable[[int], object]
 else:
     _native = _policy.bind()
@@ -40,7 +42,7 @@ _SEALED = CHUNK + _TAG
 
 def encrypt(
     data: Buffer | Secret,
-    recipients: Iterable[_wrap.Recipient],
+    recipients: Recipients,
     *,
     armor: bool = False,
 ) -> bytes:
@@ -69,8 +71,8 @@ def encrypt(
 
 
 def decrypt(
-    source: Source,
-    identities: Sequence[_wrap.Identity],
+    source: FileSource,
+    identities: Identities,
     *,
     max_size: int = MAX_SIZE,
     name: str | None = None,
@@ -109,7 +111,7 @@ def decrypt(
 def encrypt_fd(
     source: Descriptor,
     target: Descriptor,
-    recipients: Iterable[_wrap.Recipient],
+    recipients: Recipients,
     *,
     armor: bool = False,
     progress: Progress | None = None,
@@ -153,9 +155,9 @@ def encrypt_fd(
 
 
 def decrypt_to_fd(
-    source: Source,
+    source: FileSource,
     target: Descriptor,
-    identities: Sequence[_wrap.Identity],
+    identities: Identities,
     *,
     progress: Progress | None = None,
 ) -> int:
@@ -178,7 +180,7 @@ def decrypt_to_fd(
         The bytes written.
 
     Raises:
-        As `decrypt`, and OSError when the target cannot be written.
+        OSError: The target cannot be written; and as `decrypt`.
     """
     number = descriptor_of(target)
     flush = getattr(target, "flush", None)
@@ -227,7 +229,7 @@ def _opened(stream: _native.AgeStream, chunk: bytes, *, last: bool) -> bool:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[BinaryIO]:
+def opened(source: FileSource) -> Iterator[BinaryIO]:
     """Open an age file behind its first line, without its armor."""
     with _raw(source) as file:
         start = file.read(len(_header.VERSION))
@@ -243,7 +245,7 @@ def opened(source: Source) -> Iterator[BinaryIO]:
         yield inner
 
 
-def _raw(source: Source) -> io.BufferedReader:
+def _raw(source: FileSource) -> io.BufferedReader:
     if isinstance(source, str | os.PathLike):
         fd, close = os.open(source, os.O_RDONLY | os.O_CLOEXEC), True
     elif isinstance(source, int) or hasattr(source, "fileno"):

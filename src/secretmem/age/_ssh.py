@@ -129,7 +129,7 @@ class SSHRecipient:
 
     @property
     def kind(self) -> str:
-        """The type of the key: ``"ssh-ed25519"`` or ``"ssh-rsa"``."""
+        """Either ``"ssh-ed25519"`` or ``"ssh-rsa"``."""
         return self._kind
 
     @property
