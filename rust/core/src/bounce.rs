@@ -35,6 +35,11 @@ impl Bounce {
         Ok(Self { runtime, window, len, epoch: epoch() })
     }
 
+    /// Bytes that were asked for.
+    pub(crate) fn size(&self) -> usize {
+        self.len
+    }
+
     /// Opens the pages and gives their address to `use_it`.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import secretmem
-from secretmem import Secret, SecretArea, _policy, handover, hazmat
+from secretmem import Secret, SecretArea, _policy, age, handover, hazmat
 
 
 if TYPE_CHECKING:
@@ -204,6 +204,31 @@ def many() -> bool:
             each.close()
 
 
+def sealed_and_opened() -> bytes:
+    """Make an age file of a secret and open it."""
+    with age.Identity.generate() as identity:
+        return out(
+            age.decrypt(
+                age.encrypt(fixed.word, [identity.recipient]), [identity]
+            )
+        )
+
+
+def age_streams() -> bytes:
+    """Move plaintext from a file to an age file and to a file."""
+    with (
+        age.Identity.generate() as identity,
+        source(LARGE) as plain,
+        tempfile.TemporaryFile() as sealed,
+        tempfile.TemporaryFile() as opened,
+    ):
+        age.encrypt_fd(plain, sealed, [identity.recipient])
+        sealed.seek(0)
+        age.decrypt_to_fd(sealed, opened, [identity])
+        opened.seek(0)
+        return opened.read()
+
+
 fixed: Fixed
 
 
@@ -256,5 +281,7 @@ def operations() -> dict[str, Callable[[], object]]:
         "many": many,
         "area": area,
         "memfd_secret": descriptor,
+        "age": sealed_and_opened,
+        "age, streams": age_streams,
         "posture": lambda: secretmem.posture().backend,
     }

@@ -7,7 +7,7 @@
 
 use super::aead::{Call, Cipher, Direction, Header, TAG_SIZE};
 use crate::asm;
-use crate::bounce::Bounce;
+use crate::bounce::{BOUNCE, Bounce};
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
@@ -160,9 +160,10 @@ unsafe fn seal_from(key: &Secret, at: *const u8, len: usize, out: &mut [u8]) -> 
 #[derive(Debug)]
 pub struct Stream {
     key: Secret,
-    page: Bounce,
+    /// As long as the longest chunk so far.
+    pages: Option<Bounce>,
     /// What was read behind a full chunk, to know whether there is more.
-    ahead: Bounce,
+    ahead: Option<Bounce>,
     looked_ahead: usize,
     filled: usize,
     written: usize,
@@ -177,13 +178,13 @@ impl Stream {
     /// A payload under a copy of `key`.
     ///
     /// # Errors
-    /// [`Error::Key`] for another length, [`Error::Limit`], or as every use of a secret.
+    /// [`Error::Key`] for another length, or as every use of a secret.
     pub fn new(key: &Secret) -> Result<Self> {
         check(key)?;
         Ok(Self {
             key: key.duplicate(Options::default())?,
-            page: Bounce::of(CHUNK)?,
-            ahead: Bounce::of(1)?,
+            pages: None,
+            ahead: None,
             looked_ahead: 0,
             filled: 0,
             written: 0,
@@ -231,10 +232,11 @@ impl Stream {
             return Err(Error::Tag);
         }
         let nonce = self.nonce(last)?;
+        let pages = room(&mut self.pages, len)?;
         let pinned = self.key.pin()?;
         let input = (sealed.as_ptr(), sealed.len());
         let opened = pinned.with(|key| {
-            self.page.with(|to| {
+            pages.with(|to| {
                 domain::run(pinned.runtime, || {
                     // SAFETY: key and pages are open; the plaintext fits the pages.
                     unsafe { chunk(Direction::Open, key, &nonce, input, (to, len)) }
@@ -264,9 +266,10 @@ impl Stream {
             return Ok(Step::Interrupted);
         }
         let written = self.written;
+        let pages = room(&mut self.pages, self.filled)?;
         // SAFETY: the open pages, filled as far as that.
         let wrote =
-            self.page.with(|page| unsafe { KERNEL.write(fd, page.wrapping_add(written), left) })?;
+            pages.with(|page| unsafe { KERNEL.write(fd, page.wrapping_add(written), left) })?;
         match wrote {
             Ok(n) => {
                 self.written += n;
@@ -291,12 +294,13 @@ impl Stream {
         }
         let filled = self.filled;
         let read = if filled < CHUNK {
-            let room = CHUNK - filled;
+            let pages = self.room_behind(filled)?;
+            let left = pages.size() - filled;
             // SAFETY: the open pages, which have that room.
-            self.page.with(|page| unsafe { KERNEL.read(fd, page.wrapping_add(filled), room) })
+            pages.with(|page| unsafe { KERNEL.read(fd, page.wrapping_add(filled), left) })
         } else {
             // SAFETY: the open page.
-            self.ahead.with(|page| unsafe { KERNEL.read(fd, page, 1) })
+            room(&mut self.ahead, 1)?.with(|page| unsafe { KERNEL.read(fd, page, 1) })
         };
         match read? {
             Ok(0) => self.end = true,
@@ -310,6 +314,20 @@ impl Stream {
         Ok(if full { Step::Done } else { Step::More })
     }
 
+    /// Pages with room behind the first `filled` bytes, which they keep. They double from one page
+    /// on: a short message takes few.
+    fn room_behind(&mut self, filled: usize) -> Result<&Bounce> {
+        if let Some(old) = self.pages.as_ref().filter(|have| have.size() == filled) {
+            let new = Bounce::of((2 * filled).min(CHUNK))?;
+            old.with(|from| {
+                // SAFETY: both are open, and the new ones are longer.
+                new.with(|to| unsafe { asm::copy(to, from, filled) })
+            })??;
+            self.pages = Some(new);
+        }
+        room(&mut self.pages, BOUNCE)
+    }
+
     /// Seals what was read: `out` is [`TAG_SIZE`] longer than [`Stream::filled`].
     ///
     /// # Errors
@@ -321,10 +339,11 @@ impl Stream {
         }
         let last = self.end;
         let nonce = self.nonce(last)?;
+        let pages = room(&mut self.pages, len)?;
         let pinned = self.key.pin()?;
         let output = (out.as_mut_ptr(), out.len());
         let sealed = pinned.with(|key| {
-            self.page.with(|from| {
+            pages.with(|from| {
                 domain::run(pinned.runtime, || {
                     // SAFETY: key and pages are open; the output has a tag's room more.
                     unsafe { chunk(Direction::Seal, key, &nonce, (from, len), output) }
@@ -343,12 +362,28 @@ impl Stream {
     fn take_ahead(&mut self) -> Result<()> {
         let ahead = core::mem::take(&mut self.looked_ahead);
         self.filled = ahead;
-        self.page.with(|to| {
-            self.ahead.with(|from| {
+        if ahead == 0 {
+            return Ok(());
+        }
+        let (pages, behind) = (room(&mut self.pages, 1)?, room(&mut self.ahead, 1)?);
+        pages.with(|to| {
+            behind.with(|from| {
                 // SAFETY: both are open; no more than one byte was read.
                 unsafe { asm::copy(to, from, ahead) };
             })
         })?
+    }
+}
+
+/// Pages for `len` bytes: those that are there, or new ones, without what was on the old ones.
+/// A chunk of a small file does not take the pages of a long one.
+fn room(pages: &mut Option<Bounce>, len: usize) -> Result<&Bounce> {
+    if let Some(small) = pages.take_if(|have| have.size() < len) {
+        drop(small);
+    }
+    match pages {
+        Some(enough) => Ok(enough),
+        none => Ok(none.insert(Bounce::of(len)?)),
     }
 }
 
