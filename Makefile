@@ -147,7 +147,7 @@ lint-python: dev
 	    --allowlist scripts/stubtest-allowlist
 
 .PHONY: lint-rust
-lint-rust: .venv/.run
+lint-rust: .venv/.dev
 	$(CARGO) fmt $(MANIFEST) --all --check
 	$(CARGO) clippy $(MANIFEST) --locked --workspace --all-targets \
 	    -- -D warnings
@@ -156,6 +156,11 @@ lint-rust: .venv/.run
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(MANIFEST) --locked \
 	    --no-deps --document-private-items -p secretmem-core
 	scripts/deny
+
+## make advisories known weaknesses of the Rust dependencies; needs the network
+.PHONY: advisories
+advisories: .venv/.dev
+	scripts/deny advisories
 
 .PHONY: lint-docs
 lint-docs: $(if $(wildcard docs/conf.py),docs)
