@@ -7,6 +7,11 @@ still holds its file and is left out in a quick scan; a whole scan reads it.
 Pages that the kernel refuses are reported by the name of their mapping, so
 that a test can insist that nothing but secret memory was refused.
 
+The product has an auditor of its own (`secretmem.audit`), which looks for
+more forms. The tests of residues do not use it: it shares its code, its
+memory and its mistakes with what is tested here. This scanner knows nothing
+of it; ``tests/audit`` compares the two.
+
 Searching is glibc's memmem(3): about 2 GB/s for short needles, two to ten
 times what ``bytes.find`` does. A whole scan of a small Python process takes
 some 50 ms, a quick one half of that.

@@ -11,6 +11,7 @@ shows in at least 95 of 100 samples.
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,27 @@ SAMPLES = int(os.environ.get("SECRETMEM_SAMPLES", "200"))
 PROGRAMS = catalogue.key_tests()
 
 # Those that end with a core file, where one is asked for.
-LIVES = [name for name in PROGRAMS if name.startswith("live_")]
+LIVES = [
+    name
+    for name, each in PROGRAMS.items()
+    if name.startswith("live_") or "stage.end()" in inspect.getsource(each.run)
+]
+
+# One of each kind of operation again with a debugging allocator of Python's,
+# which keeps what it frees and its surroundings in other places.
+DEBUGGED = (
+    "live_ed25519",
+    "live_p256",
+    "live_rsa",
+    "live_aesgcm",
+    "live_hmac",
+    "live_hkdf",
+    "live_fernet",
+    "derive_by_mac",
+    "threads_ed25519",
+    "wrong_tags",
+    "unreadable_rsa",
+)
 
 
 def _name(value: object) -> str:
@@ -88,3 +109,17 @@ def test_a_core_file_after_the_end(name: str, tmp_path: Path) -> None:
     done = run(PROGRAMS[name], setting)
     (core,) = tmp_path.glob("core*")
     assert not scan_file(core, done.needles)
+
+
+@pytest.mark.parametrize("name", DEBUGGED)
+def test_with_a_debugging_allocator(name: str, tmp_path: Path) -> None:
+    """The same with PYTHONMALLOC=debug."""
+    setting = Setting(
+        tmp_path,
+        many=100,
+        samples=32,
+        environment={"PYTHONMALLOC": "debug"},
+    )
+    done = run(PROGRAMS[name], setting)
+    assert not list(problems(done.looks, ordinary=False))
+    assert not any(samples.hits for samples in done.every)

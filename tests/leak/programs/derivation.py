@@ -121,6 +121,7 @@ def derive_with_memory(stage: Stage) -> None:
 )
 def agree_x25519(stage: Stage) -> None:
     """Agree by X25519, with a loaded key, a new one, and raw."""
+    from cryptography.hazmat.primitives import serialization as forms
     from cryptography.hazmat.primitives.asymmetric import x25519 as pyca
 
     from secretmem.crypto import x25519
@@ -137,10 +138,15 @@ def agree_x25519(stage: Stage) -> None:
     _derived(stage, lambda: key.exchange(peer), 1000)
     assert key.exchange(peer) == x25519(seed, peer.public_bytes_raw())
     stage.check(b"raw")
+    plain = (
+        forms.Encoding.PEM,
+        forms.PrivateFormat.PKCS8,
+        forms.NoEncryption(),
+    )
     kept: list[Exception] = []
     for action in (
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(None, None, None),
+        lambda: key.private_bytes(*plain),
         key.private_bytes_raw,
         key.private_numbers,
     ):
