@@ -192,6 +192,13 @@ dist/newest: .venv/.run pyproject.toml README.md LICENSE-MIT LICENSE-APACHE \
 sdist: .venv/.run
 	$(BIN)/maturin sdist --out dist
 
+## make fuzz [INPUTS=200000] [ARGS=...]    damaged input for every parser
+INPUTS := 200000
+.PHONY: fuzz
+fuzz: dev
+	SECRETMEM_FUZZ_INPUTS=$(INPUTS) $(BIN)/python -m pytest \
+	    -o faulthandler_timeout=7200 -rP tests/fuzz $(ARGS)
+
 ## make conformance [PROGRAMS=5000] [ARGS=...]    the system call's rules on
 #                  this kernel, by long runs of random programs
 PROGRAMS := 5000
