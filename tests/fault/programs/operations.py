@@ -7,6 +7,7 @@ what it took, also when it fails.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import warnings
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import secretmem
 from secretmem import Secret, SecretArea, _policy, age, handover, hazmat
+from secretmem.audit import Planted, Search
 
 
 if TYPE_CHECKING:
@@ -229,6 +231,18 @@ def age_streams() -> bytes:
         return opened.read()
 
 
+def searched() -> list[tuple[str, int, int]]:
+    """Look for a secret, and what is made of it, in a file."""
+    with (
+        source(b"one: " + WORD + b", backwards: " + WORD[::-1]) as fd,
+        Search([Planted("word", "hmac", fixed.word)]) as search,
+    ):
+        found, refused = search.scan(fd, 0, 4096)
+    if refused:  # a page that cannot be read is told, and is no error
+        raise OSError(errno.EFAULT, "refused")
+    return [(str(hit.form), hit.address, hit.size) for hit in found]
+
+
 fixed: Fixed
 
 
@@ -283,5 +297,6 @@ def operations() -> dict[str, Callable[[], object]]:
         "memfd_secret": descriptor,
         "age": sealed_and_opened,
         "age, streams": age_streams,
+        "audit": searched,
         "posture": lambda: secretmem.posture().backend,
     }
