@@ -12,6 +12,7 @@ __all__ = [
     "Ed25519Base",
     "IntakeBase",
     "KeyBase",
+    "SearchBase",
     "SecretBase",
     "View",
     "X25519Base",
@@ -25,6 +26,7 @@ __all__ = [
     "age_recipient",
     "age_recipient_text",
     "age_seal",
+    "allow_tracer",
     "argon2id",
     "build_info",
     "digest_to_secret",
@@ -57,10 +59,13 @@ __all__ = [
     "set_no_new_privs",
     "settings",
     "ssh_add_message",
+    "ssh_encrypt",
     "start",
     "started",
     "stats",
     "take_over",
+    "trace_resume",
+    "trace_stop",
     "trim",
     "x25519",
 ]
@@ -222,7 +227,7 @@ class KeyBase:
     def public(self) -> bytes: ...
     def public_numbers(self) -> tuple[bytes, bytes]: ...
     def pkcs8(self, cls: type[_S]) -> _S: ...
-    def number(self, cls: type[_S], name: str) -> _S: ...
+    def number(self, cls: type[_S], name: str, *, mpint: bool) -> _S: ...
     def sign_ecdsa(self, digest: bytes) -> bytes: ...
     def sign_pkcs1(self, algorithm: str, digest: bytes) -> bytes: ...
     def sign_pss(
@@ -325,6 +330,9 @@ def pkcs8_encrypt(
     salt: bytes,
     iv: bytes,
     /,
+) -> bytes: ...
+def ssh_encrypt(
+    section: SecretBase, passphrase: SecretBase, rounds: int, salt: bytes, /
 ) -> bytes: ...
 def pem_body(
     cls: type[_S],

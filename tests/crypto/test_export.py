@@ -18,6 +18,7 @@ from secretmem.keys import (
     RSAPrivateKey,
     X25519PrivateKey,
     load_der,
+    load_file,
     load_pem,
 )
 
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.needs_secretmem
 WORDS = b"correct horse"
 PEM, DER = forms.Encoding.PEM, forms.Encoding.DER
 PKCS8 = forms.PrivateFormat.PKCS8
+OPENSSH = forms.PrivateFormat.OpenSSH
 CURVES = (ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
 
 
@@ -153,6 +155,44 @@ def _tlv(tag: int, *parts: bytes) -> bytes:
     return bytes([tag, size] if short else [tag, 0x81, size]) + body
 
 
+@pytest.mark.needs_tool("ssh-keygen")
+def test_openssh_files(keys: list[Any], words: Secret, tmp_path: Path) -> None:
+    """ssh-keygen, cryptography and we read them, with the right words."""
+    path = tmp_path / "key"
+    ours = PassphraseEncryption(words, kdf="bcrypt", rounds=1)
+    for key in (each for each in keys if type(each) is not X25519PrivateKey):
+        line = key.public_key().public_bytes(
+            forms.Encoding.OpenSSH, forms.PublicFormat.OpenSSH
+        )
+        for how in (ours, forms.BestAvailableEncryption(WORDS)):
+            path.touch(0o600)
+            path.write_bytes(key.private_bytes(PEM, OPENSSH, how))
+            done = subprocess.run(
+                ["ssh-keygen", "-y", "-P", WORDS.decode(), "-f", str(path)],
+                capture_output=True,
+                check=True,
+            )
+            assert done.stdout.split()[:2] == line.split()
+            assert load_file(path, words).public_key() == key.public_key()
+            for wrong in (Secret.from_bytes(b"wrong"), None):
+                with pytest.raises(InvalidKey, match="cannot be read"):
+                    load_file(path, wrong)
+
+
+def test_many_keys_in_openssh_files(words: Secret) -> None:
+    """Numbers with and without a leading zero, short ones too."""
+    ours = PassphraseEncryption(words, kdf="bcrypt", rounds=1)
+    numbers = [1, 0x7F, 0x80, 0xFF, 0x100, (1 << 255) - 1, 1 << 255]
+    for curve in CURVES:
+        for number in numbers:
+            theirs = ec.derive_private_key(number, curve)
+            der = theirs.private_bytes(DER, PKCS8, forms.NoEncryption())
+            key = load_der(Secret.from_bytes(der))
+            text = key.private_bytes(PEM, OPENSSH, ours)
+            again = load_pem(Secret.from_bytes(text), words)
+            assert again.public_key() == theirs.public_key()
+
+
 def test_a_hostile_scrypt_file_costs_little(words: Secret) -> None:
     """One that asks for more than 256 MiB of work memory is refused."""
     costs = [(1 << 22).to_bytes(3), b"\x08", b"\x01"]
@@ -202,11 +242,28 @@ def test_other_forms_are_refused(keys: list[Any], words: Secret) -> None:
         with pytest.raises(UnsupportedAlgorithm, match="PEM or DER"):
             key.private_bytes(encoding, PKCS8, ours)
     for form in (
-        forms.PrivateFormat.OpenSSH,
+        forms.PrivateFormat.Raw,
         forms.PrivateFormat.TraditionalOpenSSL,
     ):
-        with pytest.raises(UnsupportedAlgorithm, match="format PKCS8"):
+        with pytest.raises(UnsupportedAlgorithm, match="PKCS8 or OpenSSH"):
             key.private_bytes(PEM, form, ours)
+    for encoding, kdf, text in (
+        (DER, None, "is PEM"),
+        (PEM, "scrypt", "has bcrypt"),
+        (PEM, "pbkdf2", "has bcrypt"),
+    ):
+        with pytest.raises(UnsupportedAlgorithm, match=text):
+            key.private_bytes(
+                encoding, OPENSSH, PassphraseEncryption(words, kdf=kdf)
+            )
+    bcrypt = PassphraseEncryption(words, kdf="bcrypt")
+    with pytest.raises(UnsupportedAlgorithm, match="scrypt and pbkdf2"):
+        key.private_bytes(PEM, PKCS8, bcrypt)
+    with pytest.raises(UnsupportedAlgorithm, match="no X25519"):
+        keys[1].private_bytes(PEM, OPENSSH, bcrypt)
+    many = PassphraseEncryption(words, kdf="bcrypt", rounds=4097)
+    with pytest.raises(InvalidKey, match="4096 rounds"):
+        key.private_bytes(PEM, OPENSSH, many)
     openssh = forms.PrivateFormat.OpenSSH.encryption_builder().build(WORDS)
     for wrong in (openssh, None):
         with pytest.raises(TypeError, match="is a PassphraseEncryption"):
@@ -219,10 +276,10 @@ def test_bad_passphrases(words: Secret) -> None:
         PassphraseEncryption(WORDS)  # type: ignore[arg-type]  # the mistake
     with pytest.raises(ValueError, match="is empty"):
         PassphraseEncryption(Secret.from_bytes(b""))
-    with pytest.raises(ValueError, match="'scrypt' or 'pbkdf2', not 'md5'"):
+    with pytest.raises(ValueError, match="'pbkdf2' or 'bcrypt', not 'md5'"):
         PassphraseEncryption(words, kdf="md5")
     for wrong in ({"rounds": 5}, {"kdf": "pbkdf2", "rounds": 0}):
-        with pytest.raises(ValueError, match="of PBKDF2"):
+        with pytest.raises(ValueError, match="go with kdf"):
             PassphraseEncryption(words, **wrong)
 
 

@@ -9,9 +9,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use secretmem_core::crypto::ed25519::{self, SIGNATURE_SIZE};
-use secretmem_core::crypto::number::Number;
+use secretmem_core::crypto::number::{Form, Number};
 use secretmem_core::crypto::pbes2::{self, Derivation, Fresh, SALT_SIZE};
 use secretmem_core::crypto::pkey::{Kind, PrivateKey, Source};
+use secretmem_core::crypto::ssh;
 
 /// RSA operations take long enough to give the interpreter up; those on P-256 do not.
 fn is_long(key: &PrivateKey) -> bool {
@@ -137,8 +138,15 @@ impl KeyBase {
         make(cls, secret.duplicate(secret.options()).map_err(Failure)?, None)
     }
 
-    /// One of the private numbers, by its name in a JSON Web Key, as a new Secret of class `cls`.
-    fn number<'py>(&self, cls: &Bound<'py, PyType>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    /// One of the private numbers, by its name in a JSON Web Key, as a new Secret of class `cls`;
+    /// as an `mpint` of SSH if that is asked for.
+    #[pyo3(signature = (cls, name, *, mpint))]
+    fn number<'py>(
+        &self,
+        cls: &Bound<'py, PyType>,
+        name: &str,
+        mpint: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let which = match name {
             "d" => Number::D,
             "p" => Number::P,
@@ -148,7 +156,9 @@ impl KeyBase {
             "qi" => Number::Qi,
             other => return Err(PyValueError::new_err(format!("no such number: {other:?}"))),
         };
-        make(cls, self.key.number(which, self.key.pkcs8().options()).map_err(Failure)?, None)
+        let form = if mpint { Form::Mpint } else { Form::Octets };
+        let number = self.key.number(which, form, self.key.pkcs8().options());
+        make(cls, number.map_err(Failure)?, None)
     }
 
     /// ECDSA over a digest; DER.
@@ -223,6 +233,23 @@ pub(crate) fn pkcs8_encrypt<'py>(
     let passphrase = &passphrase.get().secret;
     let made = py.detach(|| pbes2::encrypt(form, passphrase, derivation, Fresh { salt, iv }));
     Ok(PyBytes::new(py, &made.map_err(Failure)?))
+}
+
+/// Encrypts the private section of an OpenSSH file.
+#[pyfunction]
+#[pyo3(signature = (section, passphrase, rounds, salt, /))]
+pub(crate) fn ssh_encrypt<'py>(
+    section: &Bound<'py, SecretBase>,
+    passphrase: &Bound<'py, SecretBase>,
+    rounds: u32,
+    salt: &[u8],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (py, section) = (section.py(), &section.get().secret);
+    let passphrase = &passphrase.get().secret;
+    let mut out = vec![0; section.size()];
+    let done = py.detach(|| ssh::encrypt(section, passphrase, rounds, salt, &mut out));
+    done.map_err(Failure)?;
+    Ok(PyBytes::new(py, &out))
 }
 
 /// An Ed25519 private key.

@@ -59,11 +59,12 @@ class PrivateKey:
         Return the key encrypted; the plain one stays in secret memory.
 
         Args:
-            encoding: PEM or DER.
-            format: PKCS8, of which the encrypted form is RFC 5958's.
+            encoding: PEM or DER; of OpenSSH PEM.
+            format: PKCS8, of which the encrypted form is RFC 5958's, or
+                OpenSSH.
             encryption_algorithm: `PassphraseEncryption`, or pyca's
-                ``BestAvailableEncryption``, which is PBKDF2 here and whose
-                passphrase lies in ordinary memory.
+                ``BestAvailableEncryption``, which takes PBKDF2 for PKCS8 and
+                whose passphrase lies in ordinary memory.
 
         Raises:
             TypeError: Without encryption: ``hazmat`` is the way out.
@@ -71,7 +72,7 @@ class PrivateKey:
         """
         from secretmem.keys._forms import encrypted
 
-        return encrypted(self.pkcs8, encoding, format, encryption_algorithm)
+        return encrypted(self, encoding, format, encryption_algorithm)
 
     def jwk(self) -> Secret:
         """
@@ -84,9 +85,9 @@ class PrivateKey:
         public: Any = self
         return jwk(public.public_key(), self._number)
 
-    def _number(self, name: str) -> Secret:
+    def _number(self, name: str, *, mpint: bool = False) -> Secret:
         """Give one of the private numbers by its name in a JWK."""
-        number: Secret = self._key.number(Secret, name)
+        number: Secret = self._key.number(Secret, name, mpint=mpint)
         return number
 
     @classmethod

@@ -72,5 +72,5 @@ class Ed25519PrivateKey(PrivateKey, pyca.Ed25519PrivateKey):
         with self.seed() as seed:
             return _PKCS8 + seed
 
-    def _number(self, name: str) -> Secret:  # noqa: ARG002 - "d" is the only one
+    def _number(self, name: str, *, mpint: bool = False) -> Secret:  # noqa: ARG002 - "d" is the only one, and no number
         return self.seed()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization as forms
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 
 from secretmem import Secret, _policy
+from secretmem.keys import _openssh as _file
 
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from secretmem import _native
+    from secretmem.keys._base import PrivateKey
 else:
     _native = _policy.bind()
 
@@ -26,6 +28,8 @@ SALT_SIZE = 16
 # 2**14, since OpenSSL reads no file that needs more than 32 MiB.
 SCRYPT = (1 << 14, 8, 5)
 PBKDF2 = 600_000
+# What ssh-keygen takes since OpenSSH 9.4.
+BCRYPT = 24
 
 _LINE = 64
 _LABEL = "ENCRYPTED PRIVATE KEY"
@@ -38,14 +42,16 @@ class PassphraseEncryption(forms.KeySerializationEncryption):
     """
     Encryption under a passphrase that is a Secret.
 
-    For ``private_bytes``: PBES2 (RFC 8018) with AES-256-CBC.
+    For ``private_bytes``.  PKCS8 is encrypted by PBES2 (RFC 8018) with
+    AES-256-CBC, OpenSSH's format by aes256-ctr.
 
     Args:
         passphrase: Not empty.
-        kdf: ``"scrypt"`` (N = 2**14, r = 8, p = 5), which OpenSSL and
-            ``cryptography`` read, or ``"pbkdf2"`` with HMAC-SHA-256, which
-            everything reads.
-        rounds: Of PBKDF2; 600,000 unless told otherwise.
+        kdf: Of PKCS8 ``"scrypt"`` (N = 2**14, r = 8, p = 5), which OpenSSL
+            and ``cryptography`` read, or ``"pbkdf2"`` with HMAC-SHA-256,
+            which everything reads; of OpenSSH ``"bcrypt"``.  None takes the
+            first one of the format.
+        rounds: Of PBKDF2, 600,000 unless told otherwise, or of bcrypt, 24.
 
     Raises:
         TypeError: The passphrase is not a Secret.
@@ -56,7 +62,7 @@ class PassphraseEncryption(forms.KeySerializationEncryption):
         self,
         passphrase: Secret,
         *,
-        kdf: str = "scrypt",
+        kdf: str | None = None,
         rounds: int | None = None,
     ) -> None:
         if not isinstance(passphrase, Secret):
@@ -65,24 +71,39 @@ class PassphraseEncryption(forms.KeySerializationEncryption):
             )
         if not len(passphrase):
             raise ValueError("the passphrase is empty")
-        if kdf not in ("scrypt", "pbkdf2"):
-            raise ValueError(f"kdf is 'scrypt' or 'pbkdf2', not {kdf!r}")
-        if rounds is not None and (kdf == "scrypt" or rounds < 1):
-            raise ValueError("rounds, 1 or more, are those of PBKDF2")
+        if kdf not in (None, "scrypt", "pbkdf2", "bcrypt"):
+            raise ValueError(
+                f"kdf is 'scrypt', 'pbkdf2' or 'bcrypt', not {kdf!r}"
+            )
+        if rounds is not None and (kdf in (None, "scrypt") or rounds < 1):
+            raise ValueError(
+                "rounds, 1 or more, go with kdf='pbkdf2' or kdf='bcrypt'"
+            )
         self.passphrase = passphrase
         self.kdf = kdf
-        self.cost = SCRYPT if kdf == "scrypt" else (rounds or PBKDF2, 0, 0)
+        self.rounds = rounds
+        self.cost = SCRYPT
 
     def encrypt(self, form: Secret) -> bytes:
-        """Return EncryptedPrivateKeyInfo, DER, of a PKCS#8 form."""
+        """
+        Return EncryptedPrivateKeyInfo, DER, of a PKCS#8 form.
+
+        Raises:
+            UnsupportedAlgorithm: The derivation is OpenSSH's.
+        """
+        if self.kdf == "bcrypt":
+            raise UnsupportedAlgorithm("PKCS8 has scrypt and pbkdf2")
+        kdf, cost = self.kdf or "scrypt", self.cost
+        if kdf == "pbkdf2":
+            cost = (self.rounds or PBKDF2, 0, 0)
         salt, iv = os.urandom(SALT_SIZE), os.urandom(SALT_SIZE)
         return _native.pkcs8_encrypt(
-            self.kdf, form, self.passphrase, self.cost, salt, iv
+            kdf, form, self.passphrase, cost, salt, iv
         )
 
 
 def encrypted(
-    form: Callable[[], Secret],
+    key: PrivateKey,
     encoding: forms.Encoding,
     private_format: forms.PrivateFormat,
     encryption: forms.KeySerializationEncryption,
@@ -96,19 +117,46 @@ def encrypted(
         )
     if encoding not in (forms.Encoding.PEM, forms.Encoding.DER):
         raise UnsupportedAlgorithm("the encoding is PEM or DER")
-    if private_format is not forms.PrivateFormat.PKCS8:
-        raise UnsupportedAlgorithm("keys are written in the format PKCS8")
+    if private_format not in (
+        forms.PrivateFormat.PKCS8,
+        forms.PrivateFormat.OpenSSH,
+    ):
+        raise UnsupportedAlgorithm("the format is PKCS8 or OpenSSH")
+    openssh = private_format is forms.PrivateFormat.OpenSSH
     if isinstance(encryption, forms.BestAvailableEncryption):
         with Secret.from_bytes(encryption.password) as passphrase:
-            ours = PassphraseEncryption(passphrase, kdf="pbkdf2")
-            return encrypted(form, encoding, private_format, ours)
+            kdf = "bcrypt" if openssh else "pbkdf2"
+            ours = PassphraseEncryption(passphrase, kdf=kdf)
+            return encrypted(key, encoding, private_format, ours)
     if not isinstance(encryption, PassphraseEncryption):
         raise TypeError(
             "the encryption is a PassphraseEncryption of secretmem.keys, or "
             f"BestAvailableEncryption, not {type(encryption).__name__}"
         )
-    with form() as plain:
+    if openssh:
+        return _openssh(key, encoding, encryption)
+    with key.pkcs8() as plain:
         return _encoded(encryption.encrypt(plain), encoding)
+
+
+def _openssh(
+    key: Any,  # noqa: ANN401 - PrivateKey has no public_key of its own
+    encoding: forms.Encoding,
+    encryption: PassphraseEncryption,
+) -> bytes:
+    public = key.public_key()
+    if encoding is not forms.Encoding.PEM:
+        raise UnsupportedAlgorithm("the encoding of OpenSSH's format is PEM")
+    if isinstance(public, x25519.X25519PublicKey):
+        raise UnsupportedAlgorithm("OpenSSH has no X25519 keys")
+    if encryption.kdf not in (None, "bcrypt"):
+        raise UnsupportedAlgorithm("OpenSSH's format has bcrypt")
+    return _file.encrypted(
+        public,
+        key._number,  # noqa: SLF001 - of this package
+        encryption.passphrase,
+        encryption.rounds or BCRYPT,
+    )
 
 
 def _encoded(der: bytes, encoding: forms.Encoding) -> bytes:

@@ -78,5 +78,5 @@ class X25519PrivateKey(PrivateKey, pyca.X25519PrivateKey):
         with self.seed() as seed:
             return _PKCS8 + seed
 
-    def _number(self, name: str) -> Secret:  # noqa: ARG002 - "d" is the only one
+    def _number(self, name: str, *, mpint: bool = False) -> Secret:  # noqa: ARG002 - "d" is the only one, and no number
         return self.seed()

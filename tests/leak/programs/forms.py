@@ -49,7 +49,17 @@ def _there_and_back(stage: Stage, part: int = 8) -> None:
         )
         for encryption in (scrypt, pbkdf2)
     ]
+    bcrypt = keys.PassphraseEncryption(words, kdf="bcrypt", rounds=1)
+    openssh = key.private_bytes(
+        forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, bcrypt
+    )
+    files.append(openssh)
     stage.check(b"encrypted")
+
+    def ssh() -> None:
+        key.private_bytes(
+            forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, bcrypt
+        )
 
     def jwk() -> None:
         with key.jwk() as document:
@@ -77,7 +87,7 @@ def _there_and_back(stage: Stage, part: int = 8) -> None:
                 lambda: keys.load_pem(text),
             )
 
-    for action in (jwk, pkcs8, encrypted, refused):
+    for action in (jwk, pkcs8, ssh, encrypted, refused):
         stage.repeat(action, 20)
         under_signals(stage, action, part)
     key.close()

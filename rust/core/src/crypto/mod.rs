@@ -23,7 +23,7 @@ pub mod otp;
 pub mod pbes2;
 pub mod pkey;
 pub mod rsa_public;
-mod ssh;
+pub mod ssh;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::secret::{Options, Secret};
 use aws_lc_sys as lc;
+use core::ptr;
 
 /// The private numbers of RSA (RFC 8017) and of curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,19 +25,30 @@ pub enum Number {
     Qi,
 }
 
+/// How a number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Big endian; of a curve, in the length of its field.
+    Octets,
+    /// `mpint` of RFC 4251: big endian with a sign, its length in front.
+    Mpint,
+}
+
+/// Bytes that a length and a sign take.
+const MPINT: usize = 5;
+
 impl PrivateKey {
-    /// One of its private numbers, big endian, as a new secret; of a curve, in the length of its
-    /// field.
+    /// One of its private numbers as a new secret.
     ///
     /// # Errors
     /// [`Error::Key`] if this kind of key has no such number, or as every use of a secret.
-    pub fn number(&self, which: Number, options: Options) -> Result<Secret> {
-        let room = self.bits().div_ceil(8);
+    pub fn number(&self, which: Number, form: Form, options: Options) -> Result<Secret> {
+        let room = self.bits().div_ceil(8) + MPINT;
         let draft = Draft::new(room, options)?;
         let len = draft.with(|to| {
             self.with_object(|key| {
                 // SAFETY: a key of the library's; the draft is open and has `room` bytes.
-                unsafe { number(key, which, (to, room)) }
+                unsafe { number(key, which, form, (to, room)) }
             })
         })??;
         draft.finish_at(len.ok_or(Error::Key("this kind of key has no such number"))?)
@@ -51,6 +63,7 @@ impl PrivateKey {
 unsafe fn number(
     key: *mut lc::EVP_PKEY,
     which: Number,
+    form: Form,
     (out, room): (*mut u8, usize),
 ) -> Option<usize> {
     // SAFETY: a key.
@@ -69,6 +82,12 @@ unsafe fn number(
         let number = unsafe { lc::EC_KEY_get0_private_key(ec) };
         ((which == Number::D && !number.is_null()).then_some(number)?, bits.div_ceil(8))
     };
+    if form == Form::Mpint {
+        // SAFETY: a number of that key; asks for the length only.
+        let len = unsafe { lc::BN_bn2mpi(number, ptr::null_mut()) };
+        // SAFETY: room for `len` bytes, as compared.
+        return (len <= room).then(|| unsafe { lc::BN_bn2mpi(number, out) });
+    }
     // SAFETY: room for `len` bytes, as compared.
     (len <= room && ok(unsafe { lc::BN_bn2bin_padded(out, len, number) })).then_some(len)
 }

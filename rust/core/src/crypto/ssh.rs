@@ -6,6 +6,9 @@
 //! Nothing in this file allocates but the buffers, which ask first.
 
 use super::build::{self, RsaParts};
+use crate::domain;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
 use aws_lc_sys as lc;
 use core::ptr;
 use pem_rfc7468::Decoder;
@@ -19,6 +22,63 @@ const MAGIC: &[u8] = b"openssh-key-v1\0";
 /// Bytes of the longest key and IV, rounded up to blocks of bcrypt's.
 const MOST_KEY: usize = 64;
 const TAG: usize = 16;
+
+/// What is written: the cipher that `ssh-keygen` takes, with a key and an IV of these sizes.
+const WRITTEN: Cipher = Cipher::Aes256Ctr;
+const WRITTEN_KEY: usize = 32;
+const WRITTEN_IV: usize = 16;
+
+/// Encrypts the private section of a file, which has whole blocks, by aes256-ctr under a key from
+/// bcrypt.
+///
+/// # Errors
+/// [`Error::Key`] for no rounds or too many, or lengths that do not fit; or as every use of a
+/// secret.
+pub fn encrypt(
+    section: &Secret,
+    passphrase: &Secret,
+    rounds: u32,
+    salt: &[u8],
+    out: &mut [u8],
+) -> Result<()> {
+    if !(1..=MOST_ROUNDS).contains(&rounds) {
+        return Err(Error::Key("bcrypt takes 1 to 4096 rounds here"));
+    }
+    let len = section.size();
+    if out.len() != len || passphrase.size() == 0 {
+        return Err(Error::Key("the section and the passphrase are not empty"));
+    }
+    // It is encrypted where it stands.
+    let draft = section.duplicate(section.options())?;
+    let (words, size) = (passphrase.pin()?, passphrase.size());
+    let (pinned, out) = (draft.pin()?, out.as_mut_ptr());
+    let done = words.with(|words_at| {
+        pinned.with(|at| {
+            domain::run(pinned.runtime, || {
+                // SAFETY: open, and of that size.
+                let words = unsafe { core::slice::from_raw_parts(words_at, size) };
+                // SAFETY: the copy is nobody else's and open.
+                let section = unsafe { core::slice::from_raw_parts_mut(at.cast_mut(), len) };
+                let done = encrypt_in_place(words, rounds, salt, section).is_some();
+                if done {
+                    // SAFETY: the caller's buffer is as long; what is copied is the ciphertext.
+                    unsafe { crate::asm::copy(out, at, len) };
+                }
+                done
+            })
+        })
+    })???;
+    if done { Ok(()) } else { Err(Error::Key("the private section cannot be encrypted")) }
+}
+
+/// Inside the domain: does not allocate.
+fn encrypt_in_place(words: &[u8], rounds: u32, salt: &[u8], section: &mut [u8]) -> Option<()> {
+    let (mut material, mut memory) = ([0u8; MOST_KEY], [0u8; MOST_KEY]);
+    let material = material.get_mut(..WRITTEN_KEY + WRITTEN_IV)?;
+    bcrypt_pbkdf::bcrypt_pbkdf_with_memory(words, salt, rounds, material, &mut memory).ok()?;
+    let (key, iv) = material.split_at(WRITTEN_KEY);
+    WRITTEN.encrypt(key, iv, section).ok().map(|_| ())
+}
 
 /// Whether the text is such a file.
 pub(super) fn is_ssh(text: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! JSON Web Keys, encrypted PKCS#8 and SEC 1: the stack and the heap that they take.
 
-use super::number::Number;
+use super::number::{Form, Number};
 use super::pbes2::{self, Derivation, Fresh};
 use super::pkey::{Kind, PrivateKey, Source};
 use super::tests::secret;
@@ -67,7 +67,9 @@ fn a_curve_key_without_its_public_half() {
     assert!(load(&secret(&der), None).is_err(), "the length is one too short");
     let der = ["30310201010420", number, "a00a06082a8648ce3d030107"].concat();
     let key = load(&secret(&der), None).expect("key");
-    let d = key.number(Number::D, Options::default()).expect("number");
+    let d = key.number(Number::D, Form::Octets, Options::default()).expect("number");
     assert_eq!(d.equals(&secret(number)), Ok(true));
-    assert!(matches!(key.number(Number::P, Options::default()), Err(Error::Key(_))));
+    let d = key.number(Number::D, Form::Mpint, Options::default()).expect("number");
+    assert_eq!(d.equals(&secret("0000000200ff")), Ok(true));
+    assert!(matches!(key.number(Number::P, Form::Octets, Options::default()), Err(Error::Key(_))));
 }
