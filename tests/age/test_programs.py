@@ -164,6 +164,25 @@ def test_an_encrypted_identity(
     assert opened.stdout == MESSAGE
 
 
+def test_an_identity_from_a_pipe(key_file: Path, recipient: str) -> None:
+    """As a shell's ``-i <(command)`` gives it: it can be read once."""
+    reader, writer = os.pipe()
+    os.write(writer, key_file.read_bytes())
+    os.close(writer)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "secretmem.cli.main"),
+            *("open", "-i", f"/dev/fd/{reader}"),
+        ],
+        input=_sealed(recipient),
+        stdout=subprocess.PIPE,
+        pass_fds=[reader],
+        check=True,
+    )
+    os.close(reader)
+    assert done.stdout == MESSAGE
+
+
 def _cut(sealed: bytes) -> bytes:
     return sealed[:-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
@@ -14,6 +15,8 @@ from secretmem.exceptions import InvalidKey
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from secretmem._sources import Path
 
 _PEM = b"-----BEGIN "
@@ -39,33 +42,48 @@ def load_identities(
         NoMatchError, DamagedFileError: It is an age file, as `decrypt`.
         OSError: It cannot be read.
     """
-    if isinstance(source, Secret):
-        return _identities(source, passphrase)
-    with Secret.from_file(source) as text:
-        if not _begins(text, _AGE) and not _begins(text, _ARMOR):
+    with _text(source) as text:
+        if not _is_age(text):
             return _identities(text, passphrase)
+        # Ciphertext may lie in ordinary memory.
+        file = text._export()  # noqa: SLF001 - not a secret: no export
     if passphrase is None:
         raise InvalidKey(
-            f"{os.fsdecode(source)} is encrypted with a passphrase; give it"
+            "the file of identities is encrypted with a passphrase; give it"
         )
-    # Ciphertext: it may be read as any file.
-    path = os.fsdecode(source)
-    with decrypt(path, [Passphrase(passphrase)]) as text:
+    with decrypt(file, [Passphrase(passphrase)]) as text:
         return _identities(text, None)
 
 
-def is_encrypted(path: Path) -> bool:
+@contextmanager
+def _text(source: Path | Secret) -> Iterator[Secret]:
+    """Read a file once, which may be a pipe; a Secret stays open."""
+    if isinstance(source, Secret):
+        yield source
+        return
+    with Secret.from_file(source) as text:
+        yield text
+
+
+def _is_age(text: Secret) -> bool:
+    return _begins(text, _AGE) or _begins(text, _ARMOR)
+
+
+def is_encrypted(source: Path | Secret) -> bool:
     """
     Tell whether a file of identities needs a passphrase.
 
     It does if it is an age file, or an ssh private key that cannot be read
     without one.
 
+    Args:
+        source: A path, or a Secret with the file's content.
+
     Raises:
         OSError: It cannot be read.
     """
-    with Secret.from_file(path) as text:
-        if _begins(text, _AGE) or _begins(text, _ARMOR):
+    with _text(source) as text:
+        if _is_age(text):
             return True
         if not _begins(text, _PEM):
             return False

@@ -99,9 +99,11 @@ def _load(
     path: str, phrase_source: str | None
 ) -> list[age.Identity | age.SSHIdentity]:
     """Load a file of identities, with a passphrase if it needs one."""
-    from secretmem import age
+    from secretmem import Secret, age
 
-    if not age.is_encrypted(path):
-        return age.load_identities(path)
-    with age_files.passphrase(phrase_source, confirm=False) as phrase:
-        return age.load_identities(path, phrase)
+    # Read once: it may be a pipe of the shell.
+    with Secret.from_file(path) as text:
+        if not age.is_encrypted(text):
+            return age.load_identities(text)
+        with age_files.passphrase(phrase_source, confirm=False) as phrase:
+            return age.load_identities(text, phrase)
