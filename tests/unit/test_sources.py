@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "token").write_bytes(b" word\n")
     (tmp_path / "hex").write_bytes(b"776f7264\n")
     (tmp_path / "base64url").write_bytes(b"_-8\n")
+    (tmp_path / "base32").write_bytes(b"O5XXEZA=\n")
     (tmp_path / "empty").touch()
     (tmp_path / "100% #1?").write_bytes(b"odd")
     (tmp_path / "cmd:x").write_bytes(b'{"a": "path"}')
@@ -55,6 +56,7 @@ READ = {
     "file:/dev/null?empty": b"",
     "docker:token?strip": b"word",
     "credential:token": b" word\n",
+    "file:base32?encoding=base32": b"word",
     "json:doc#a.b": b"ab",
     "json:doc#a.c%2Ed": b"dot",
     "json:doc#a.%37": b"digit",
@@ -128,6 +130,10 @@ SYNTAX = (
     "k8s:key",
     "k8s:/",
     "k8s:/dir/..",
+    "age:file",
+    "age:?identity=key",
+    "age:file?identity=",
+    "age:file?identity=cmd:",
     "json:doc",
     "json:#a",
     "json:doc#a..b",

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from secretmem import Secret, _policy
+from secretmem import Secret, _policy, hazmat
 from secretmem.crypto.mac import SIZES
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from secretmem import _native
+    from secretmem.sources import Watch
 else:
     _native = _policy.bind()
+
+# Of a header's value: printable ASCII without the blank (RFC 9110).
+_VISIBLE = frozenset(range(0x21, 0x7F))
 
 
 def missing(module: str, package: str) -> ImportError:
@@ -59,3 +64,35 @@ def salted(algorithm: str, salt: bytes, secret: Secret) -> Secret:
     """Return the hash of salt and Secret, which some libraries key MACs by."""
     with salt + secret as whole:
         return digest(algorithm, whole)
+
+
+@contextmanager
+def held(secret: Secret | Watch) -> Iterator[Secret]:
+    """Give a Secret, or what a followed source has now, for one use."""
+    if isinstance(secret, Secret):
+        yield check_secret(secret)
+        return
+    from secretmem.sources import Watch
+
+    if not isinstance(secret, Watch):
+        check_secret(secret)  # says what it is instead
+    with secret.use() as now:
+        yield check_secret(now)
+
+
+def authorization(scheme: str, token: Secret | Watch) -> str:
+    """
+    Write the header that shows a token (RFC 6750, section 2.1): an export.
+
+    Raises:
+        ValueError: The token has characters that no header can hold; a
+            library's own message would show it.
+    """
+    with held(token) as secret:
+        text = hazmat.export_bytes(secret)
+    if not set(text) <= _VISIBLE:
+        raise ValueError(
+            "the token has white space or other characters that a header "
+            "cannot hold; was it read with strip?"
+        )
+    return f"{scheme} {text.decode('ascii')}"

@@ -10,6 +10,7 @@ A source is written as ``SCHEME:...``::
     k8s:DIR/KEY             a mounted Kubernetes Secret       strip, max_size
     json:FILE#a.b           one string of a JSON document
     dotenv:FILE#NAME        one value of a .env document
+    age:FILE?identity=FILE  a file of age
     cmd:PROGRAM ARGUMENT... a command's output
     sh:TEXT                 a shell's output
     prompt:TEXT             the terminal
@@ -27,6 +28,7 @@ entry point's name is the scheme, its object a subclass of `Source`.
 from __future__ import annotations
 
 from secretmem.sources import _registry
+from secretmem.sources._age import Age
 from secretmem.sources._base import Source, Stream
 from secretmem.sources._commands import Command, Shell
 from secretmem.sources._documents import Document, Dotenv, Json
@@ -43,6 +45,7 @@ from secretmem.sources._watch import Watch
 
 
 __all__ = (
+    "Age",
     "Command",
     "Credential",
     "Descriptor",
@@ -68,6 +71,7 @@ __all__ = (
 _registry.OURS.update(
     (each.scheme, each)
     for each in (
+        Age,
         File,
         Descriptor,
         Credential,

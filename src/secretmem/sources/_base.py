@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secretmem.sources._watch import Watch
 
 
-ENCODINGS = ("base64", "base64url", "hex")
+ENCODINGS = ("base32", "base64", "base64url", "hex")
 
 _MAX_SIZE = 1 << 20
 
@@ -48,7 +48,7 @@ class Source(ABC):
     ``secretmem.sources`` makes it a scheme.
 
     Args:
-        encoding: What the value is written in: ``"base64"``,
+        encoding: What the value is written in: ``"base32"``, ``"base64"``,
             ``"base64url"`` or ``"hex"``; it is decoded in secret memory.
         empty: Whether an empty value is accepted.
     """
@@ -164,10 +164,13 @@ class Source(ABC):
         if self.encoding is None:
             return secret
         with secret:
-            if self.encoding == "hex":
-                return type(secret).from_hex(secret, name=name)
-            urlsafe = self.encoding == "base64url"
-            return type(secret).from_base64(secret, urlsafe=urlsafe, name=name)
+            if self.encoding == "base64url":
+                return type(secret).from_base64(
+                    secret, urlsafe=True, name=name
+                )
+            decode = getattr(type(secret), f"from_{self.encoding}")
+            decoded: Secret = decode(secret, name=name)
+            return decoded
 
     def error(
         self, reason: str, message: str, remedy: str = ""

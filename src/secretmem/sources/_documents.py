@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from secretmem.sources._base import Source
-from secretmem.sources._files import File, path_in
+from secretmem.sources._files import File, inside, path_in
 from secretmem.sources._registry import known, parse
 from secretmem.sources._text import SCHEME, decoded, split, syntax
 
@@ -86,17 +86,7 @@ class Document(Source):
         """Write the text form, with what is wanted of the document."""
         query = "&".join(f"{key}={value}" for key, value in self._said())
         mark = "?" if query else ""
-        return f"{self.scheme}:{self._inner()}{mark}{query}#{wanted}"
-
-    def _inner(self) -> str:
-        """Write the document as it stands in the text form."""
-        if type(self.document) is not File:
-            return str(self.document)
-        path = str(self.document).partition(":")[2]
-        if "?" in path:
-            return str(self.document)
-        scheme = path.partition(":")[0]
-        return f"./{path}" if ":" in path and SCHEME.match(scheme) else path
+        return f"{self.scheme}:{inside(self.document)}{mark}{query}#{wanted}"
 
 
 class Json(Document):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from secretmem import Secret
 from secretmem.sources._base import Stream
-from secretmem.sources._text import split, syntax
+from secretmem.sources._text import SCHEME, split, syntax
 
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from secretmem.sources._base import Source
     from secretmem.sources._text import Parts
 
 
@@ -225,6 +226,17 @@ def path_in(parts: Parts) -> str:
     if not parts.body:
         raise syntax(parts.text, "it names no file")
     return parts.body
+
+
+def inside(source: Source) -> str:
+    """Write a source as it stands in another one: a file by its path."""
+    text = str(source)
+    path = text.removeprefix("file:")
+    if type(source) is not File or "?" in path:
+        return text
+    # What begins like a scheme is a path nevertheless.
+    scheme, colon, _ = path.partition(":")
+    return f"./{path}" if colon and SCHEME.match(scheme) else path
 
 
 def plain(name: str, text: str | None = None) -> str:
