@@ -9,6 +9,9 @@ import pytest
 
 
 PACKAGES = {
+    "httpx": ("httpx", "httpx>=0.27"),
+    "requests": ("requests", "requests>=2.31"),
+    "psycopg": ("psycopg", "psycopg>=3.1"),
     "pyjwt": ("jwt", "PyJWT>=2.8"),
     "joserfc": ("joserfc", "joserfc>=1.8"),
     "itsdangerous": ("itsdangerous", "itsdangerous>=2.2"),

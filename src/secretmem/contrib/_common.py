@@ -67,17 +67,18 @@ def salted(algorithm: str, salt: bytes, secret: Secret) -> Secret:
 
 
 @contextmanager
-def held(secret: Secret | Watch) -> Iterator[Secret]:
+def held(secret: object) -> Iterator[Secret]:
     """Give a Secret, or what a followed source has now, for one use."""
     if isinstance(secret, Secret):
         yield check_secret(secret)
         return
     from secretmem.sources import Watch
 
-    if not isinstance(secret, Watch):
+    if isinstance(secret, Watch):
+        with secret.use() as now:
+            yield check_secret(now)
+    else:
         check_secret(secret)  # says what it is instead
-    with secret.use() as now:
-        yield check_secret(now)
 
 
 def authorization(scheme: str, token: Secret | Watch) -> str:

@@ -48,7 +48,12 @@ class BearerAuth(httpx.Auth):
         header = authorization(self._scheme, self._token)
         request.headers["Authorization"] = header
         del header
+        requests = [request]
         try:
-            yield request
+            response = yield request
+            # A redirect's request has a copy of the header.
+            answers = (response, *response.history)
+            requests += [answer.request for answer in answers]
         finally:
-            del request.headers["Authorization"]
+            for each in requests:
+                each.headers.pop("Authorization", None)

@@ -47,7 +47,7 @@ class BearerAuth(requests.auth.AuthBase):
         """Put the header on."""
         header = authorization(self._scheme, self._token)
         r.headers["Authorization"] = header
-        r.register_hook("response", _forget)  # type: ignore[no-untyped-call]  # theirs
+        r.register_hook("response", _forget)
         return r
 
 

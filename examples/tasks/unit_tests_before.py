@@ -1,0 +1,11 @@
+"""Tests of what reads a key; they run without memfd_secret(2), too."""
+
+from __future__ import annotations
+
+
+def test_key(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(b"a key for tests")
+    key = path.read_bytes()
+    assert len(key) == 15
+    assert key == b"a key for tests"
