@@ -256,3 +256,29 @@ def source_watched(stage: Stage) -> None:
     stage.check(b"the new one")
     watch.close()
     stage.ended()
+
+
+@program(
+    "sources.Age",
+    payloads=("{plain}",),
+    no_control="see `source_files`: an ordinary value is found there",
+)
+def source_age(stage: Stage) -> None:
+    """A file of age: the identity from a file, the plaintext in secret."""
+    from secretmem import age, sources
+
+    identity = age.Identity.generate()
+    path = f"{stage.folder}/sealed.age"
+    with open(path, "wb") as file:  # noqa: PTH123 - few imports
+        age.encrypt_fd(stage.source(), file, [identity.recipient])
+    key = os.open(f"{stage.folder}/key", os.O_CREAT | os.O_WRONLY)
+    with identity.text() as text:
+        text.write_to(key)
+    os.close(key)
+    source = sources.Age(path, f"{stage.folder}/key")
+    secret = source.read()
+    assert len(secret) == 24
+    stage.check(b"read")
+    stage.repeat(lambda: source.read().close(), 100)
+    secret.close()
+    stage.ended()
