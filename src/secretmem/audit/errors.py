@@ -36,6 +36,11 @@ class AuditError(Exception):
 def refused(pid: int, error: OSError) -> AuditError:
     """Say why a process could not be looked into, and what would help."""
     if error.errno in (errno.ENOENT, errno.ESRCH):
+        if _status(pid):
+            return AuditError(
+                f"process {pid} has no memory: it has ended, or is a thread "
+                "of the kernel"
+            )
         return AuditError(f"there is no process {pid}")
     if error.errno not in (errno.EPERM, errno.EACCES):
         name = errno.errorcode.get(error.errno or 0, "an error")

@@ -236,10 +236,7 @@ def _scan(
 ) -> None:
     parts = memory.parts()
     if not parts:
-        raise AuditError(
-            f"process {memory.pid} has no memory: it has ended, or is a "
-            "thread of the kernel"
-        )
+        raise ProcessLookupError(errno.ESRCH, "no memory")
     total = sum(len(run) for _, found in parts for run in found)
     done = 0
 
