@@ -349,28 +349,7 @@ unsafe fn oaep_options(
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(ctx, hash.method()) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, mgf1.method()) });
     // SAFETY: as the caller promises.
-    ready && unsafe { set_label(ctx, label) }
-}
-
-/// # Safety
-/// Inside the domain; a context of an RSA key that is ready for OAEP.
-pub(super) unsafe fn set_label(ctx: *mut lc::EVP_PKEY_CTX, label: &[u8]) -> bool {
-    if label.is_empty() {
-        return true;
-    }
-    // SAFETY: the label's length.
-    let copy = unsafe { lc::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };
-    if copy.is_null() {
-        return false;
-    }
-    // SAFETY: the context takes the copy over when it is set.
-    let set = unsafe { lc::EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, copy.cast(), label.len()) };
-    if ok(set) {
-        return true;
-    }
-    // SAFETY: made above, not taken over.
-    unsafe { lc::OPENSSL_free(copy) };
-    false
+    ready && unsafe { super::rsa_public::set_label(ctx, label) }
 }
 
 /// # Safety

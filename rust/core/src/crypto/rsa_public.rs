@@ -98,9 +98,10 @@ impl Key {
             return false;
         }
         let mut len = room;
-        // SAFETY: made above, and the buffers as the caller promises.
-        let done = unsafe { options(ctx, hash, label) }
-            && ok(unsafe { lc::EVP_PKEY_encrypt(ctx, out, &raw mut len, at, size) });
+        // SAFETY: made above.
+        let ready = unsafe { options(ctx, hash, label) };
+        // SAFETY: the buffers are as the caller promises.
+        let done = ready && ok(unsafe { lc::EVP_PKEY_encrypt(ctx, out, &raw mut len, at, size) });
         // SAFETY: made above.
         unsafe { lc::EVP_PKEY_CTX_free(ctx) };
         done && len == room
@@ -131,7 +132,28 @@ unsafe fn options(ctx: *mut lc::EVP_PKEY_CTX, hash: Hash, label: &[u8]) -> bool 
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(ctx, method) })
         && ok(unsafe { lc::EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, method) });
     // SAFETY: as the caller promises.
-    ready && unsafe { super::object::set_label(ctx, label) }
+    ready && unsafe { set_label(ctx, label) }
+}
+
+/// # Safety
+/// Inside the domain; a context of an RSA key that is ready for OAEP.
+pub(super) unsafe fn set_label(ctx: *mut lc::EVP_PKEY_CTX, label: &[u8]) -> bool {
+    if label.is_empty() {
+        return true;
+    }
+    // SAFETY: the label's length.
+    let copy = unsafe { lc::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };
+    if copy.is_null() {
+        return false;
+    }
+    // SAFETY: the context takes the copy over when it is set.
+    let set = unsafe { lc::EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, copy.cast(), label.len()) };
+    if ok(set) {
+        return true;
+    }
+    // SAFETY: made above, not taken over.
+    unsafe { lc::OPENSSL_free(copy) };
+    false
 }
 
 /// Modulus and exponent of a SubjectPublicKeyInfo in DER; `None` if it is of another kind. All
