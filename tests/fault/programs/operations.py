@@ -14,6 +14,10 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from key_operations import (  # type: ignore[import-not-found]  # beside this program
+    Keys,
+)
+
 import secretmem
 from secretmem import Secret, SecretArea, _policy, age, handover, hazmat
 from secretmem.audit import Planted, Search
@@ -41,9 +45,10 @@ class Fixed:
         self.given = Secret.from_bytes(WORD, inherit=True)
         self.dotenv = Secret.from_bytes(b"A=1\nB='two'\n")
         self.hex = Secret.from_bytes(WORD.hex().encode())
+        self.keys = Keys(self.word)
         self.all = (
             *(self.word, self.same, self.large, self.given),
-            *(self.hex, self.dotenv),
+            *(self.hex, self.dotenv, *self.keys.all),
         )
 
     def intact(self) -> bool:
@@ -298,5 +303,6 @@ def operations() -> dict[str, Callable[[], object]]:
         "age": sealed_and_opened,
         "age, streams": age_streams,
         "audit": searched,
+        **fixed.keys.operations(),
         "posture": lambda: secretmem.posture().backend,
     }
