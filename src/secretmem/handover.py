@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 
-from secretmem import _policy
+from secretmem import _policy, _systemd
 from secretmem._sources import descriptor_of
 
 
@@ -32,9 +32,11 @@ else:
 
 __all__ = (
     "VARIABLE",
+    "forget",
     "from_descriptor",
     "inherited",
     "inherited_names",
+    "keep",
     "recv_secret",
     "send_secret",
     "to_descriptor",
@@ -211,7 +213,10 @@ def inherited(name: str, /, **options: Any) -> Secret:  # noqa: ANN401 - as for 
 def _listed() -> dict[str, int]:
     """Read the variables once, and take them out of the environment."""
     if _Started.listed is None:
-        _Started.listed = {**_stored(), **_passed()}
+        listed = {**_systemd.stored(), **_passed()}
+        for fd in listed.values():
+            _close_on_exec(fd)
+        _Started.listed = listed
     return _Started.listed
 
 
@@ -223,25 +228,6 @@ def _passed() -> dict[str, int]:
         if not (name and equals and number.isascii() and number.isdigit()):
             raise ValueError(f"the variable {VARIABLE} is NAME=FD:NAME=FD...")
         found[name] = int(number)
-    for fd in found.values():
-        _close_on_exec(fd)
-    return found
-
-
-def _stored() -> dict[str, int]:
-    """Give what systemd kept and passes (sd_listen_fds_with_names(3))."""
-    first = 3
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return {}
-    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
-    prefix = "secretmem-"
-    found = {
-        name.removeprefix(prefix): first + index
-        for index, name in enumerate(names)
-        if name.startswith(prefix)
-    }
-    for fd in found.values():
-        _close_on_exec(fd)
     return found
 
 
@@ -250,3 +236,39 @@ def _close_on_exec(fd: int) -> None:
 
     with suppress(OSError):
         os.set_inheritable(fd, False)  # noqa: FBT003 - by position only
+
+
+def keep(name: str, secret: Secret, /) -> None:
+    """
+    Let systemd keep a Secret over a restart of this service.
+
+    The manager holds a descriptor of it until `forget`, or until the service
+    is stopped and not started again; after a restart `inherited` returns it.
+    One that it kept by the same name is replaced.  The unit needs
+    ``FileDescriptorStoreMax=`` and ``NotifyAccess=`` (systemd.service(5)).
+
+    Args:
+        name: For `inherited`: printable ASCII without a colon.
+        secret: It stays as it is.
+
+    Raises:
+        LookupError: There is no service manager.
+        TimeoutError: It did not answer.
+        ValueError: As `to_descriptor`, or the name cannot be used.
+    """
+    fd = to_descriptor(secret)
+    try:
+        _systemd.push(name, fd)
+    finally:
+        os.close(fd)
+
+
+def forget(name: str, /) -> None:
+    """
+    Let systemd close what `keep` gave it.
+
+    Raises:
+        LookupError: There is no service manager.
+        ValueError: The name cannot be used.
+    """
+    _systemd.remove(name)

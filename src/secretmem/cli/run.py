@@ -11,6 +11,7 @@ from secretmem import LimitError, SecretmemError, SourceError, UnavailableError
 from secretmem.cli import voice
 from secretmem.launch import Plan, PlanError, Prepared, execute
 from secretmem.launch.prepare import exit_code
+from secretmem.launch.supervise import Wish, check, supervise
 
 
 # By the reason of a SourceError, in the words of sysexits.h.
@@ -61,11 +62,34 @@ the system refused, 75 a source's command failed, 77 a source may not be read,
     help="Pass a secret as an environment variable (env:NAME) or an ordinary "
     "file (file:NAME) instead; says what is lost.",
 )
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Stay, and start the command again when it fails.",
+)
+@click.option(
+    "--reload",
+    "renew",
+    is_flag=True,
+    help="Stay, and start the command again when a source has changed, or "
+    "after SIGHUP.",
+)
+@click.option(
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.01),
+    default=5.0,
+    show_default=True,
+    help="With --reload: how often the sources are looked at.",
+)
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
     secrets: tuple[str, ...],
     exposures: tuple[str, ...],
+    restart: bool,
+    renew: bool,
+    interval: float,
     argv: tuple[str, ...],
 ) -> int:
     """
@@ -73,13 +97,20 @@ def command(
 
     Each secret is read from its SOURCE (file:PATH, cmd:COMMAND, env:NAME and
     others) into secret memory, put into a file of memfd_secret(2), and passed
-    as a descriptor.  Then this process becomes the command, as with env(1).
+    as a descriptor.  Then this process becomes the command, as with env(1),
+    unless --restart or --reload says that it stays.
     """
     try:
         plan = Plan.parse(secrets, exposures, argv)
+        stay = restart or renew
+        if stay:
+            check(plan)
         for each in plan.exposures:
             voice.complain(each.loss())
         with _read(plan) as prepared:
+            if stay:
+                wish = Wish(restart, renew, interval, _say)
+                return supervise(plan, prepared, wish)
             return _become(plan, prepared)
     except PlanError as error:
         raise click.UsageError(str(error)) from error
@@ -106,6 +137,10 @@ def _read(plan: Plan) -> Prepared:
         finally:
             for each in caught:
                 voice.complain(voice.lower_first(str(each.message)))
+
+
+def _say(text: str) -> None:
+    voice.complain(voice.lower_first(text))
 
 
 def _become(plan: Plan, prepared: Prepared) -> int:

@@ -28,7 +28,7 @@ _F_ADD_SEALS = 1033
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8  # of seals, shrinking, growing, writing
 
 # Python ignores these at its start, and an ignored signal stays ignored.
-_PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
+PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
@@ -133,11 +133,11 @@ def execute(plan: Plan, prepared: Prepared) -> NoReturn:
     _close_sources(plan)
     for fd in prepared.fds.values():
         os.set_inheritable(fd, True)  # noqa: FBT003 - by position only
-    old = [signal.signal(each, signal.SIG_DFL) for each in _PYTHONS_OWN]
+    old = [signal.signal(each, signal.SIG_DFL) for each in PYTHONS_OWN]
     try:
         os.execvpe(plan.command[0], plan.command, prepared.variables)  # noqa: S606 - what was asked for
     finally:
-        for number, handler in zip(_PYTHONS_OWN, old, strict=True):
+        for number, handler in zip(PYTHONS_OWN, old, strict=True):
             signal.signal(number, handler)
 
 

@@ -191,3 +191,31 @@ def source_dotenv(stage: Stage) -> None:
     for secret in kept:
         secret.close()
     stage.ended()
+
+
+@program("handover.keep", "handover.forget")
+def kept_by_systemd(stage: Stage) -> None:
+    """What is sent to a service manager, which is a socket here."""
+    secret = stage.secret()
+    if stage.ordinary:
+        stage.check(b"loaded")
+        return
+    from secretmem import handover
+
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    os.environ["NOTIFY_SOCKET"] = path = f"{stage.folder}/notify"
+    manager.bind(path)
+    pid = os.fork()
+    if pid == 0:
+        # Reads and closes what it is sent: remove, store, barrier; remove.
+        for _ in range(4):
+            for fd in socket.recv_fds(manager, 1000, 1)[1]:
+                os.close(fd)
+        os._exit(0)
+    handover.keep("name", secret)
+    stage.check(b"kept")
+    handover.forget("name")
+    assert os.waitpid(pid, 0)[1] == 0
+    stage.check(b"forgotten")
+    secret.close()
+    stage.ended()
