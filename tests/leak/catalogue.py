@@ -31,7 +31,7 @@ def key_tests() -> dict[str, Program]:
     """Load and give the programs that use keys, of `leak.material`."""
     return programs(
         *("keys", "ciphers", "derivation", "refusals"),
-        *("streams", "forms", "audit", "agefiles", "threaded"),
+        *("streams", "forms", "adapters", "audit", "agefiles", "threaded"),
     )
 
 
