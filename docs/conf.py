@@ -56,6 +56,10 @@ nitpick_ignore = [
     ("py:class", "KeyParameters"),
     ("py:class", "Session"),
     ("py:class", "timedelta"),
+    ("py:class", "Key"),
+    ("py:class", "Loaded"),
+    ("py:class", "Named"),
+    ("py:class", "RSAPublicNumbers"),
     ("py:exc", "AuditError"),
     ("py:exc", "ImproperlyConfigured"),
     ("py:class", "secretmem.model.config.Config"),
@@ -64,7 +68,8 @@ nitpick_ignore = [
 # Those of other libraries, under the names that signatures give cryptography's
 # modules.
 nitpick_ignore_regex = [
-    (r"py:(class|exc)", r"(django|joserfc|jwt)\..*"),
+    (r"py:(class|exc)", r"(django|joserfc|jwt|nacl|paramiko)\..*"),
+    ("py:class", r"secretmem\.crypto\.stream\._(Reader|Writer)"),
     ("py:class", r"(cryptography|forms|hashes|paddings|pyca|utils)\..*"),
 ]
 

@@ -6,8 +6,8 @@ The classes have the methods of ``cryptography``'s and two more:
 `decrypt_into`, which writes to a buffer of yours.  A nonce must never be used
 twice with one key; ``KeyRing`` and ``fernet`` take care of that for you.
 
-An object counts what it does and raises `KeyLimitError` at the limits of its
-algorithm, which are constants of its class:
+An object counts what it does and raises ``KeyLimitError`` at the limits of
+its algorithm, which are constants of its class:
 
 - ``MAX_MESSAGES``: so many random 12-byte nonces repeat one with a chance of
   2**-32 (NIST SP 800-38D, section 8.3).

@@ -2,8 +2,8 @@
 One-time passwords of a Secret: HOTP (RFC 4226) and TOTP (RFC 6238).
 
 `HOTP` and `TOTP` have the methods of ``cryptography``'s classes.  The key
-does not leave secret memory, and `verify` compares there: the password that
-would be right is nowhere else.
+does not leave secret memory, and ``verify`` compares there: the password
+that would be right is nowhere else.
 """
 
 from __future__ import annotations
