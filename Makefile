@@ -214,6 +214,7 @@ conformance: dev
 bench: dev .venv/.bench-tools
 	$(BIN)/python -m bench $(ARGS)
 	$(BIN)/python -m bench.agents $(filter --quick,$(ARGS))
+	$(BIN)/python -m bench.audits $(filter --quick,$(ARGS))
 
 ## make lab        the same attacks on real Debian kernels, under QEMU
 .PHONY: lab
