@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from secretmem import Secret
@@ -33,6 +34,45 @@ MAX_SEGMENTS = 1 << 32
 _LARGEST = (1 << 31) - 1
 
 _T = TypeVar("_T")
+
+
+class _Pending:
+    """
+    Data that waits for its segment.
+
+    Pieces of ``bytes`` are kept as they are: where they come in the size of
+    segments, nothing is copied.
+    """
+
+    __slots__ = ("_parts", "size")
+
+    def __init__(self) -> None:
+        self._parts: deque[bytes | memoryview] = deque()
+        self.size = 0
+
+    def add(self, data: Buffer) -> None:
+        """Put data behind what is there."""
+        part = data if type(data) is bytes else bytes(data)
+        if part:
+            self._parts.append(part)
+            self.size += len(part)
+
+    def take(self, size: int) -> bytes:
+        """Take so many bytes off the front."""
+        taken: list[bytes | memoryview] = []
+        self.size -= size
+        while size:
+            part = self._parts.popleft()
+            if len(part) > size:
+                view = memoryview(part)
+                self._parts.appendleft(view[size:])
+                part = view[:size]
+            taken.append(part)
+            size -= len(part)
+        first = taken[0] if taken else b""
+        if len(taken) < 2 and isinstance(first, bytes):  # noqa: PLR2004 - one
+            return first
+        return b"".join(taken)
 
 
 class _Stream:
@@ -67,7 +107,7 @@ class _Stream:
         self._size = segment_size
         self._number = 0
         self._ended = False
-        self._pending = bytearray()
+        self._pending = _Pending()
         self._cipher: AESGCM | None = None
         self._prefix = b""
 
@@ -98,7 +138,7 @@ class _Stream:
         if self._cipher is not None:
             self._cipher.close()
         self._cipher = None
-        self._pending = bytearray()
+        self._pending = _Pending()
         self._ended = True
 
     def __enter__(self) -> Self:
@@ -115,13 +155,6 @@ class _Stream:
     def _check_open(self) -> None:
         if self._ended:
             raise ValueError("the stream has ended")
-
-    def _take(self, size: int) -> bytes:
-        """Take so many bytes off the front of what is pending."""
-        with memoryview(self._pending) as view:
-            taken = bytes(view[:size])
-        del self._pending[:size]
-        return taken
 
 
 class Encryptor(_Stream):
@@ -162,19 +195,23 @@ class Encryptor(_Stream):
             KeyLimitError: More than 2**32 segments.
         """
         self._check_open()
-        self._pending += data
+        self._pending.add(data)
         made = []
         # A segment is written when it is known not to be the last.
-        while len(self._pending) > (room := self._room()):
+        while self._pending.size > (room := self._room()):
             made.append(self._segment(room, last=False))
         return b"".join(made)
 
     def finalize(self) -> bytes:
         """Return the end of the stream; wipes its key."""
         self._check_open()
-        made = self._segment(len(self._pending), last=True)
+        made = self._segment(self._pending.size, last=True)
         self.close()
         return made
+
+    def _wanted(self) -> int:
+        """How much data makes the next segment whole."""
+        return self._room() - self._pending.size or self._size - TAG
 
     def _room(self) -> int:
         header = HEADER if self._number == 0 else 0
@@ -183,7 +220,7 @@ class Encryptor(_Stream):
     def _segment(self, size: int, *, last: bool) -> bytes:
         header = self._header if self._number == 0 else b""
         nonce = self._nonce(last=last)
-        return header + self._key().encrypt(nonce, self._take(size))
+        return header + self._key().encrypt(nonce, self._pending.take(size))
 
 
 class Decryptor(_Stream):
@@ -240,7 +277,7 @@ class Decryptor(_Stream):
         self._check_open()
         if self._cipher is None:
             raise self._wrong("is shorter than its header")
-        rest = self._take(len(self._pending))
+        rest = self._pending.take(self._pending.size)
         if not self._can_be_last(rest):
             raise self._wrong("ends without its last segment")
         return rest
@@ -252,21 +289,27 @@ class Decryptor(_Stream):
     def _whole(self, data: Buffer) -> Iterator[bytes]:
         """Give the segments that are whole and have data behind them."""
         self._check_open()
-        self._pending += data
+        self._pending.add(data)
         if self._cipher is None and not self._header_read():
             return
-        while len(self._pending) > (room := self._room()):
-            yield self._take(room)
+        while self._pending.size > (room := self._room()):
+            yield self._pending.take(room)
+
+    def _wanted(self) -> int:
+        """How much of the stream makes the next segment whole."""
+        room = self._size if self._cipher is None else self._room()
+        return room - self._pending.size or self._size
 
     def _room(self) -> int:
         return self._size - (HEADER if self._number == 0 else 0)
 
     def _header_read(self) -> bool:
-        if self._pending and self._pending[0] != HEADER:
-            raise self._wrong("does not begin with a header of this format")
-        if len(self._pending) < HEADER:
+        if self._pending.size < HEADER:
             return False
-        self._begin(self._take(HEADER), self._associated_data)
+        header = self._pending.take(HEADER)
+        if header[0] != HEADER:
+            raise self._wrong("does not begin with a header of this format")
+        self._begin(header, self._associated_data)
         return True
 
     def _opened(self, segment: bytes, *, last: bool) -> bytes:

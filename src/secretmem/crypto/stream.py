@@ -71,7 +71,7 @@ def encrypt(
         segment_size: As for `Encryptor`.
     """
     with Encryptor(key, associated_data, segment_size=segment_size) as stream:
-        while data := reader.read(segment_size):
+        while data := reader.read(stream._wanted()):  # noqa: SLF001 - of this package
             writer.write(stream.update(data))
         writer.write(stream.finalize())
 
@@ -94,7 +94,7 @@ def decrypt(
         InvalidTag: The stream is not whole and genuine.
     """
     with Decryptor(key, associated_data, segment_size=segment_size) as stream:
-        while data := reader.read(segment_size):
+        while data := reader.read(stream._wanted()):  # noqa: SLF001 - of this package
             writer.write(stream.update(data))
         writer.write(stream.finalize())
 
