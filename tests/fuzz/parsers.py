@@ -67,7 +67,10 @@ def _forms(*encryption: KeySerializationEncryption) -> tuple[bytes, ...]:
 def _published() -> tuple[bytes, ...]:
     """Give the files of keys that the test vectors have."""
     rows = cases.load("keys")
-    return tuple(bytes.fromhex(row["data"]) for row in rows if "data" in row)
+    return tuple(
+        row["text"].encode() if "text" in row else bytes.fromhex(row["hex"])
+        for row in rows
+    )
 
 
 def _load(data: bytes) -> object:

@@ -26,6 +26,8 @@ Row = dict[str, Any]
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 HASHES = ("sha256", "sha384", "sha512")
 
+_AGREED = ("public", "private", "shared")
+
 # Of each kind of vector, told by result and flags, at most so many.
 FEW = 4
 
@@ -172,11 +174,21 @@ class Wycheproof:
                 row["sha256"] = hashlib.sha256(okm).hexdigest()
         write(f"hkdf_{name}", rows)
 
+    def pbkdf2(self, name: str) -> None:
+        """Write what is derived from passwords."""
+        fields = ("password", "salt", "iterationCount", "dkLen", "dk")
+        write(
+            f"pbkdf2_{name}",
+            spread(self.rows(f"pbkdf2_hmac{name}", *fields)),
+        )
+
+    def x25519(self) -> None:
+        """Write the agreements on Curve25519."""
+        write("x25519", spread(self.rows("x25519", *_AGREED)))
+
     def ecdh(self, curve: str) -> None:
         """Write the agreements on one curve."""
-        rows = self.rows(
-            f"ecdh_{curve}_ecpoint", "public", "private", "shared"
-        )
+        rows = self.rows(f"ecdh_{curve}_ecpoint", *_AGREED)
         write(f"ecdh_{curve}", spread(rows, 8))
 
     def rsa(self) -> None:
@@ -364,6 +376,9 @@ def main() -> None:
         wycheproof.hmac(hashed)
     for hashed in HASHES:
         wycheproof.hkdf(hashed)
+    for hashed in ("sha1", *HASHES):
+        wycheproof.pbkdf2(hashed)
+    wycheproof.x25519()
     for curve in CURVES:
         wycheproof.ecdh(curve)
     wycheproof.rsa()

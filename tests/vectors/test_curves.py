@@ -100,6 +100,27 @@ def test_ecdh(curve: str, expected: dict[str, int]) -> None:
     judge(load(f"ecdh_{curve}"), answer, InvalidKey, expected)
 
 
+def test_x25519() -> None:
+    """The shared secret, also of twisted and not canonical points."""
+    zero = []
+
+    def answer(row: Row) -> bool:
+        seed, point, shared = data(row, "private", "public", "shared")
+        key = _native.X25519Base.from_seed(
+            Secret.from_bytes(seed), inherit=None
+        )
+        if "ZeroSharedSecret" in row["kind"]:
+            # RFC 7748, section 6.1: a peer that says nothing of itself.
+            with pytest.raises(InvalidKey):
+                key.exchange(Secret, point)
+            zero.append(row["id"])
+            return True
+        return bool(key.exchange(Secret, point).matches(shared))
+
+    judge(load("x25519"), answer, (), {"valid": 19, "acceptable": 50})
+    assert len(zero) > 20
+
+
 def test_ecdh_through_the_classes() -> None:
     """With pyca's public key, for the points that it takes."""
     rows = [

@@ -1,4 +1,4 @@
-"""HMAC and HKDF against Wycheproof, RFC 4231 and RFC 2202."""
+"""HMAC, HKDF and PBKDF2 against Wycheproof, RFC 4231 and RFC 2202."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from secretmem import Secret, hazmat
-from secretmem.crypto import Hmac, InvalidSignature, hkdf
+from secretmem.crypto import Hmac, InvalidSignature, hkdf, pbkdf2
 from secretmem.exceptions import InvalidKey
 from vectors.cases import Row, data, judge, load
 
@@ -71,3 +71,23 @@ def test_hkdf(name: str, valid: int) -> None:
 
     expected = {"valid": valid, "invalid": 3}
     judge(load(f"hkdf_{name}"), answer, InvalidKey, expected)
+
+
+@pytest.mark.parametrize("name", ["sha1", "sha256", "sha384", "sha512"])
+def test_pbkdf2(name: str) -> None:
+    """Of text and of other bytes; all of these are right ones."""
+
+    def answer(row: Row) -> bool:
+        password, salt, derived = data(row, "password", "salt", "dk")
+        made = pbkdf2(
+            Secret.from_bytes(password),
+            salt=salt,
+            iterations=row["iterationCount"],
+            length=row["dkLen"],
+            algorithm=name,
+        )
+        return made.matches(derived)
+
+    rows = load(f"pbkdf2_{name}")
+    judge(rows, answer, InvalidKey, {"valid": len(rows)})
+    assert len(rows) > 20
