@@ -170,6 +170,60 @@ def test_streams_leave_no_key_behind(key: Secret) -> None:
     assert posture().live == held
 
 
+class _Slow(io.RawIOBase):
+    """Takes and gives a few bytes at a time, as a socket may."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = bytearray(content)
+
+    def write(self, data: object, /) -> int:
+        """Take seven bytes."""
+        part = bytes(memoryview(data)[:7])  # type: ignore[arg-type]  # a buffer
+        self.content += part
+        return len(part)
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give at most eleven bytes."""
+        part = bytes(self.content[: min(size, 11)])
+        del self.content[: len(part)]
+        return part
+
+
+class _Busy(io.RawIOBase):
+    """Neither takes nor gives anything now."""
+
+    def write(self, _data: object, /) -> None:
+        """Take nothing."""
+
+    def read(self, _size: int = -1, /) -> None:
+        """Give nothing, which is not the end."""
+
+
+@pytest.mark.parametrize("size", [0, 5, FIRST, FIRST + 3 * OTHERS + 1])
+def test_files_that_do_a_part_only(key: Secret, size: int) -> None:
+    """Everything is written, and only the end is the end."""
+    data = bytes(range(256))[:size] + bytes(max(size - 256, 0))
+    sealed, plain = _Slow(), _Slow()
+    stream.encrypt(key, _Slow(data), sealed, segment_size=SEGMENT)
+    assert _opened(key, bytes(sealed.content)) == data
+    stream.decrypt(key, sealed, plain, segment_size=SEGMENT)
+    assert bytes(plain.content) == data
+
+
+def test_files_that_do_nothing_now(key: Secret) -> None:
+    """No data now is not the end of the data."""
+    source = io.BytesIO(_sealed(key, b"data"))
+    for use in (
+        lambda: stream.encrypt(key, _Busy(), io.BytesIO()),
+        lambda: stream.encrypt(key, io.BytesIO(), _Busy()),
+        lambda: stream.decrypt(key, _Busy(), io.BytesIO()),
+        lambda: stream.decrypt(key, source, _Busy(), segment_size=SEGMENT),
+        lambda: stream.decrypt_to_secret(key, _Busy()),
+    ):
+        with pytest.raises(BlockingIOError, match="use one that waits"):
+            use()
+
+
 def test_to_a_secret(key: Secret) -> None:
     """Of one segment and of several, and only if it is whole."""
     for size in (0, 5, FIRST, FIRST + 2 * OTHERS + 1):

@@ -17,7 +17,9 @@ Plaintext comes from, and goes to, ordinary memory, except with
 
 from __future__ import annotations
 
-from typing import Protocol
+import errno
+import io
+from typing import TYPE_CHECKING, Protocol
 
 from secretmem import Secret
 from secretmem.crypto._segments import (
@@ -28,6 +30,9 @@ from secretmem.crypto._segments import (
     Encryptor,
 )
 
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = (
     "Decryptor",
@@ -41,15 +46,40 @@ __all__ = (
 class _Reader(Protocol):
     """What data is read from: a file opened for reading bytes."""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes | None:
         """Return at most ``size`` bytes, none at the end."""
 
 
 class _Writer(Protocol):
     """What data is written to: a file opened for writing bytes."""
 
-    def write(self, data: bytes, /) -> object:
-        """Write all of ``data``."""
+    def write(self, data: Buffer, /) -> object:
+        """Write; the number of bytes if it may be less than all."""
+
+
+def _read(reader: _Reader, size: int) -> bytes:
+    """Read a piece; only the end is taken for the end."""
+    data = reader.read(size)
+    if data is None:
+        raise BlockingIOError(
+            errno.EAGAIN, "the reader has no data now; use one that waits"
+        )
+    return data
+
+
+def _write(writer: _Writer, data: bytes) -> None:
+    """Write all of it, as a file without a buffer may not do at once."""
+    with memoryview(data) as rest:
+        done = 0
+        while done < len(rest):
+            with rest[done:] as part:
+                written = writer.write(part if done else data)
+            if written is None and isinstance(writer, io.RawIOBase):
+                raise BlockingIOError(
+                    errno.EAGAIN,
+                    "the writer takes no data now; use one that waits",
+                )
+            done += written if isinstance(written, int) else len(rest)
 
 
 def encrypt(
@@ -69,11 +99,15 @@ def encrypt(
         writer: Takes the stream: 40 bytes, and 16 for each segment, more.
         associated_data: As for `Encryptor`.
         segment_size: As for `Encryptor`.
+
+    Raises:
+        InvalidKey: The key is too short.
+        OSError: Of reader or writer; what was written is no stream then.
     """
     with Encryptor(key, associated_data, segment_size=segment_size) as stream:
-        while data := reader.read(stream._wanted()):  # noqa: SLF001 - of this package
-            writer.write(stream.update(data))
-        writer.write(stream.finalize())
+        while data := _read(reader, stream._wanted()):  # noqa: SLF001 - of this package
+            _write(writer, stream.update(data))
+        _write(writer, stream.finalize())
 
 
 def decrypt(
@@ -92,11 +126,12 @@ def decrypt(
 
     Raises:
         InvalidTag: The stream is not whole and genuine.
+        OSError: Of reader or writer.
     """
     with Decryptor(key, associated_data, segment_size=segment_size) as stream:
-        while data := reader.read(stream._wanted()):  # noqa: SLF001 - of this package
-            writer.write(stream.update(data))
-        writer.write(stream.finalize())
+        while data := _read(reader, stream._wanted()):  # noqa: SLF001 - of this package
+            _write(writer, stream.update(data))
+        _write(writer, stream.finalize())
 
 
 def decrypt_to_secret(
@@ -125,7 +160,7 @@ def decrypt_to_secret(
     """
     limit = _sealed_size(max_size, segment_size) + 1
     sealed = bytearray()
-    while more := reader.read(limit - len(sealed)):
+    while more := _read(reader, limit - len(sealed)):
         sealed += more
     size = _plain_size(len(sealed), segment_size)
     if size > max_size:
