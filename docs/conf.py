@@ -68,7 +68,12 @@ nitpick_ignore = [
 # Those of other libraries, under the names that signatures give cryptography's
 # modules.
 nitpick_ignore_regex = [
-    (r"py:(class|exc)", r"(django|joserfc|jwt|nacl|paramiko)\..*"),
+    (
+        r"py:(class|exc)",
+        r"(django|httpx|joserfc|jwt|nacl|paramiko|psycopg|requests)\..*",
+    ),
+    ("py:class", r"(PGconn|(Async)?RowFactory|Row)"),
+    ("py:class", r"(os|socket|threading)\..*"),
     ("py:class", r"secretmem\.crypto\.stream\._(Reader|Writer)"),
     ("py:class", r"(cryptography|forms|hashes|paddings|pyca|utils)\..*"),
 ]

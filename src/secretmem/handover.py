@@ -2,9 +2,10 @@
 Secrets on their way to another process of this machine.
 
 The value is put into a file of memfd_secret(2) of its own, and the other
-process gets the descriptor: by execve(2) (``secretmem run``, `inherited`), by
-a Unix socket (`send_secret`, `recv_secret`), or by multiprocessing, whose
-pickler takes a Secret.  No byte of it goes through a pipe or a pickle.
+process gets the descriptor: by execve(2) (``secretmem run``,
+``inherited``), by a Unix socket (`send_secret`, `recv_secret`), or by
+multiprocessing, whose pickler takes a Secret.  No byte of it goes through a
+pipe or a pickle.
 
 Whoever has the descriptor can map the pages: while it is open, a process of
 the same user that may attach can take it (pidfd_getfd(2)).  So it is made
@@ -43,7 +44,7 @@ __all__ = (
 )
 
 VARIABLE = "SECRETMEM_FDS"
-"""Names the descriptors that a program is started with: ``NAME=FD:...``."""
+"""The variable ``NAME=FD:NAME=FD...`` of a program with inherited secrets."""
 
 # Ancillary data needs at least one byte of ordinary data.
 _MESSAGE = b"S"
@@ -81,7 +82,7 @@ def from_descriptor(fd: Descriptor, /, **options: Any) -> Secret:  # noqa: ANN40
     Args:
         fd: A number or an object with ``fileno()``.
         **options: ``name``, ``inherit``, ``isolated`` and ``flush``, as for
-            every constructor of `Secret`.
+            every constructor of Secret.
 
     Raises:
         ValueError: It is no such descriptor.
@@ -123,7 +124,7 @@ def recv_secret(sock: socket.socket, /, **options: Any) -> Secret:  # noqa: ANN4
 
     Args:
         sock: A connected socket of AF_UNIX.
-        **options: As for every constructor of `Secret`.
+        **options: As for every constructor of Secret.
 
     Raises:
         EOFError: The other end was closed.
@@ -169,7 +170,7 @@ class _Started:
 
 
 def inherited_names() -> list[str]:
-    """List the names that `inherited` knows."""
+    """List the names that ``inherited`` knows."""
     return sorted({*_listed(), *_Started.taken})
 
 
@@ -182,7 +183,7 @@ def inherited(name: str, /, **options: Any) -> Secret:  # noqa: ANN401 - as for 
 
     Args:
         name: As the one who started it calls it.
-        **options: For the first time; as for every constructor of `Secret`.
+        **options: For the first time; as for every constructor of Secret.
 
     Raises:
         LookupError: There is none of that name, or it was closed.
@@ -243,12 +244,12 @@ def keep(name: str, secret: Secret, /) -> None:
     Let systemd keep a Secret over a restart of this service.
 
     The manager holds a descriptor of it until `forget`, or until the service
-    is stopped and not started again; after a restart `inherited` returns it.
+    is stopped and not started again; after a restart ``inherited`` returns it.
     One that it kept by the same name is replaced.  The unit needs
     ``FileDescriptorStoreMax=`` and ``NotifyAccess=`` (systemd.service(5)).
 
     Args:
-        name: For `inherited`: printable ASCII without a colon.
+        name: For ``inherited``: printable ASCII without a colon.
         secret: It stays as it is.
 
     Raises:

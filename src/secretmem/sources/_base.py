@@ -43,7 +43,7 @@ class Source(ABC):
     """
     Where a secret comes from.
 
-    A subclass implements `parse`, `name`, `_load` and ``__str__``, and, if
+    A subclass implements `parse`, `name`, ``_load`` and ``__str__``, and, if
     it can tell changes, `stamp`.  The entry point group
     ``secretmem.sources`` makes it a scheme.
 
@@ -114,7 +114,7 @@ class Source(ABC):
 
         Args:
             **options: ``name``, ``inherit``, ``isolated`` and ``flush``, as
-                for every constructor of `Secret`.
+                for every constructor of Secret.
 
         Raises:
             SourceError: It cannot be had; says why and what to do.

@@ -43,7 +43,7 @@ def read(text: str, **options: Any) -> Secret:  # noqa: ANN401 - as for every co
     Args:
         text: As for `parse`.
         **options: ``name``, ``inherit``, ``isolated`` and ``flush``, as for
-            every constructor of `Secret`.
+            every constructor of Secret.
 
     Raises:
         SourceError: It is not written as it should be, or cannot be had.
