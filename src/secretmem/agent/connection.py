@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from secretmem import Secret, SecretmemError, _policy
 from secretmem.agent import messages, wire
+from secretmem.agent.reply import HandedOver, HiddenReply
 
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Connection:
         self._kind = 0
         self._body: Plain | Hidden | None = None
         self._out = b""
+        self._hidden: HiddenReply | HandedOver | None = None
         self._take_back: Callable[[], None] | None = None
         self.held = 0
         self.seen = 0
@@ -123,6 +125,8 @@ class Connection:
             if self._take_back is not None:
                 # Busy: only the end of the client is of interest.
                 self._check(events)
+            elif self._hidden is not None:
+                self._write_hidden(self._hidden)
             elif self._out:
                 self._write(b"")
             elif events & _IN:
@@ -233,6 +237,9 @@ class Connection:
     def _answer(self, reply: Reply) -> None:
         if isinstance(reply, bytes):
             self._write(wire.frame(reply))
+        elif isinstance(reply, HiddenReply | HandedOver):
+            self._hidden = reply
+            self._write_hidden(reply)
         else:
             self._wait_for(reply)
 
@@ -261,6 +268,16 @@ class Connection:
         except OSError:
             self.close()
 
+    def _write_hidden(self, reply: HiddenReply | HandedOver) -> None:
+        """Send from secret memory; what does not fit waits."""
+        try:
+            done = reply.send(self._socket)
+        except BlockingIOError:
+            done = False
+        if done:
+            self._hidden = None
+        self._server.loop.change(self.fd, _IN if done else _OUT)
+
     def _write(self, data: bytes) -> None:
         out = self._out + data if self._out else data
         try:
@@ -286,6 +303,8 @@ class Connection:
         if self._body is not None:
             self._body.drop()
             self._body = None
+        if self._hidden is not None:
+            self._hidden.drop()
         if take_back is not None:
             take_back()
 

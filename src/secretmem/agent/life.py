@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import secretmem
 from secretmem.agent.loop import Loop
 from secretmem.agent.server import Server
+from secretmem.agent.session import Session
 from secretmem.agent.state import State
 from secretmem.agent.uses import Uses
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from secretmem.agent.identities import Identity
 
@@ -67,11 +67,13 @@ class Agent:
         self.state.identities.add(identity)
         self.state.added(identity, "the command line")
 
-    def listen(self, listener: socket.socket) -> None:
+    def listen(
+        self, listener: socket.socket, kind: type[Session] = Session
+    ) -> None:
         """Serve a socket."""
         # Whoever connects is told, by SO_PEERCRED, who listened last.
         listener.listen(_BACKLOG)
-        self.server.listen(listener)
+        self.server.listen(listener, kind)
 
     def end_with(self, pidfd: int) -> None:
         """End when the process of a pidfd ends."""
@@ -83,12 +85,12 @@ class Agent:
         try:
             self.loop.run()
         finally:
-            self.state.identities.clear()
+            self.state.clear()
             self.state.uses.flush()
 
     def drop_keys(self) -> None:
         """Drop all keys, as SIGUSR1 asks."""
-        self.state.identities.clear()
+        self.state.clear()
         self.state.uses.note("remove all", "SIGUSR1")
 
     def _take_signals(self) -> None:
@@ -123,18 +125,16 @@ def _nothing() -> None:
     """Do nothing about a signal that is not ours."""
 
 
-def environment(path: Path | str, pid: int, *, csh: bool) -> str:
+def environment(values: Mapping[str, object], *, csh: bool) -> str:
     """Return the shell commands that make a shell use an agent."""
-    path = shlex.quote(str(path))
-    if csh:
-        return (
-            f"setenv SSH_AUTH_SOCK {path};\n"
-            f"setenv SSH_AGENT_PID {pid};\necho Agent pid {pid};"
-        )
-    return (
-        f"SSH_AUTH_SOCK={path}; export SSH_AUTH_SOCK;\n"
-        f"SSH_AGENT_PID={pid}; export SSH_AGENT_PID;\necho Agent pid {pid};"
-    )
+    lines = []
+    for name, value in values.items():
+        word = shlex.quote(str(value))
+        if csh:
+            lines.append(f"setenv {name} {word};")
+        else:
+            lines.append(f"{name}={word}; export {name};")
+    return "\n".join([*lines, f"echo Agent pid {values['SSH_AGENT_PID']};"])
 
 
 def unset(pid: int, *, csh: bool) -> str:
@@ -142,6 +142,7 @@ def unset(pid: int, *, csh: bool) -> str:
     word = "unsetenv" if csh else "unset"
     return (
         f"{word} SSH_AUTH_SOCK;\n{word} SSH_AGENT_PID;\n"
+        f"{word} SECRETMEM_AGENT_SOCK;\n"
         f"echo Agent pid {pid} killed;"
     )
 

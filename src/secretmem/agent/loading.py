@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secretmem import Secret, _policy
+from secretmem import Secret, _policy, age
 from secretmem.agent import constraints, publickey
 from secretmem.agent.identities import Identity
 from secretmem.agent.wire import WireError
+from secretmem.exceptions import InvalidKey
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from secretmem import _native
@@ -76,20 +78,60 @@ def blob_of(key: Any) -> bytes:  # noqa: ANN401 - a native key
     return publickey.of_curve(key.kind, key.public_numbers()[0])
 
 
-def load_file(path: Path, passphrase: Secret | None = None) -> Identity:
+def load_key(
+    encoded: Secret, passphrase: Secret | None = None
+) -> _native.Ed25519Base | _native.KeyBase:
     """
-    Load a private key file, with its certificate if there is one beside it.
+    Load a private key from a file's content.
 
     Raises:
-        OSError: The file cannot be read.
         InvalidKey: It is damaged, of an unknown kind, or the passphrase is
             wrong or missing.
     """
+    key = _native.KeyBase.load(encoded, passphrase, inherit=False)
+    if key.kind == "x25519":
+        key.close()
+        raise InvalidKey("an X25519 key does not sign")
+    if key.kind != "ed25519":
+        return key
+    # The seed is the end of the PKCS#8 form (RFC 8410, section 7).
+    with key.pkcs8(Secret) as form, form[-_SEED:] as seed:
+        key.close()
+        return _native.Ed25519Base.from_seed(seed, inherit=False)
+
+
+def load_file(
+    path: Path,
+    passphrase: Secret | None = None,
+    identities: Sequence[Any] = (),
+) -> Identity:
+    """
+    Load a private key file, or one in an age file.
+
+    Args:
+        path: What ``ssh-keygen`` writes, PEM or DER; or that, encrypted by
+            age.
+        passphrase: Of an encrypted key.
+        identities: For age files, as `age.decrypt` takes them.
+
+    Raises:
+        OSError: The file cannot be read.
+        InvalidKey: As `load_key`.
+        AgeError: The age file is damaged, or for other identities.
+    """
     with Secret.from_file(path) as encoded:
-        key: Any = _native.KeyBase.load(encoded, passphrase, inherit=False)
-    if key.kind == "ed25519":
-        # The seed is the end of the PKCS#8 form (RFC 8410, section 7).
-        with key.pkcs8(Secret) as form, form[-_SEED:] as seed:
-            key.close()
-            key = _native.Ed25519Base.from_seed(seed, inherit=False)
+        if _is_age(encoded):
+            with age.decrypt(path, identities) as inner:
+                key = load_key(inner, passphrase)
+        else:
+            key = load_key(encoded, passphrase)
     return Identity(blob_of(key), key, str(path).encode())
+
+
+def _is_age(encoded: Secret) -> bool:
+    """Tell whether a file's content is an age file, armored or not."""
+    for start in (b"age-encryption.org/v1", b"-----BEGIN AGE "):
+        with encoded[: len(start)] as head:
+            if head.matches(start):
+                return True
+    return False

@@ -20,6 +20,7 @@ from secretmem.agent import (
     userauth,
     wire,
 )
+from secretmem.agent.reply import HandedOver, HiddenReply
 from secretmem.agent.wire import Fields, WireError
 
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from secretmem.agent.peer import Peer
     from secretmem.agent.state import State
 
-    Done = Callable[[bytes | "Later"], None]
+    Done = Callable[["Reply"], None]
 
 
 class Later(Protocol):
@@ -46,7 +47,7 @@ class Later(Protocol):
         """Start."""
 
 
-Reply: TypeAlias = bytes | Later
+Reply: TypeAlias = bytes | HiddenReply | HandedOver | Later
 
 
 class Session:

@@ -7,21 +7,23 @@ the first key, and only then is the caller told that the agent is there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from secretmem import Secret
-from secretmem.agent import life, loading, sockets
-from secretmem.exceptions import InvalidKey
+from secretmem import Secret, age
+from secretmem.agent import life, loading, named, sockets
+from secretmem.agent.extra import ExtraSession
+from secretmem.exceptions import InvalidKey, SourceError
 
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from secretmem.agent.identities import Identity
 
@@ -39,10 +41,14 @@ class Options:
     """What the command line asks for."""
 
     path: Path | None = None
+    extra: Path | None = None
     foreground: bool = False
     csh: bool = False
     lifetime: int | None = None
     keys: Sequence[Path] = ()
+    identities: Sequence[Path] = ()
+    secrets: Sequence[str] = ()
+    exported: Collection[str] = ()
     log: Path | None = None
     command: Sequence[str] = ()
 
@@ -54,6 +60,17 @@ class Sockets:
     path: Path
     main: socket.socket
     places: list[sockets.Place] = field(default_factory=list)
+    extra: socket.socket | None = None
+
+    def environment(self, pid: int) -> dict[str, object]:
+        """Return the variables that lead to the agent."""
+        found: dict[str, object] = {
+            "SSH_AUTH_SOCK": self.path,
+            "SSH_AGENT_PID": pid,
+        }
+        if self.extra is not None:
+            found["SECRETMEM_AGENT_SOCK"] = self.extra.getsockname()
+        return found
 
     def remove(self) -> None:
         """Remove what was made."""
@@ -74,8 +91,7 @@ def run(options: Options) -> int:
     except sockets.SocketError as error:
         raise StartError(str(error)) from None
     if options.foreground:
-        print(life.environment(made.path, os.getpid(), csh=options.csh))  # noqa: T201 - a result
-        sys.stdout.flush()
+        _say(life.environment(made.environment(os.getpid()), csh=options.csh))
         return _serve(options, made)
     return _fork(options, made)
 
@@ -83,16 +99,33 @@ def run(options: Options) -> int:
 def _sockets(options: Options) -> Sockets:
     given = sockets.inherited()
     if given:
-        main = given[0][1]
-        return Sockets(Path(main.getsockname()), main)
+        made = Sockets(Path(given[0][1].getsockname()), given[0][1])
+        # The unit gives the second one this name (FileDescriptorName=).
+        made.extra = dict(given[1:]).get("extra")
+        return made
     folder = None
     path = options.path
     if path is None:
         folder = sockets.new_folder()
         path = folder / f"agent.{os.getpid()}"
     path = path.absolute()
-    main = sockets.listen(path)
-    return Sockets(path, main, [sockets.Place(path, folder)])
+    made = Sockets(path, sockets.listen(path))
+    extra = options.extra or (folder and folder / f"extra.{os.getpid()}")
+    if extra is not None:
+        made.extra = _second(made, extra.absolute())
+    made.places.append(sockets.Place(path, folder))
+    return made
+
+
+def _second(made: Sockets, path: Path) -> socket.socket:
+    """Make the second socket; remove the first if that fails."""
+    try:
+        extra = sockets.listen(path)
+    except sockets.SocketError:
+        made.path.unlink()
+        raise
+    made.places.append(sockets.Place(path))
+    return extra
 
 
 def _logs(options: Options) -> list[int]:
@@ -120,9 +153,10 @@ def _serve(
         # Where there is no secret memory, this says so.
         Secret.random(1).close()
         agent = life.Agent(_logs(options), options.lifetime)
-        for path in options.keys:
-            agent.add(_load(path))
+        _load_all(options, agent)
         agent.listen(made.main)
+        if made.extra is not None:
+            agent.listen(made.extra, ExtraSession)
         if parent is not None:
             agent.end_with(parent)
         if tell is not None:
@@ -135,10 +169,28 @@ def _serve(
     return 0
 
 
-def _load(path: Path) -> Identity:
+def _load_all(options: Options, agent: life.Agent) -> None:
+    """Load the keys and secrets of the command line."""
+    try:
+        for text in options.secrets:
+            secret = named.read(text, options.exported)
+            agent.state.named[secret.name] = secret
+        with contextlib.ExitStack() as stack:
+            identities = [
+                stack.enter_context(identity)
+                for path in options.identities
+                for identity in age.load_identities(path)
+            ]
+            for path in options.keys:
+                agent.add(_load(path, identities))
+    except (named.NamedError, SourceError, age.AgeError) as error:
+        raise StartError(str(error)) from None
+
+
+def _load(path: Path, identities: Sequence[Any]) -> Identity:
     """Load a key file; ask for its passphrase if it has one."""
     try:
-        return loading.load_file(path)
+        return loading.load_file(path, None, identities)
     except OSError as error:
         raise StartError(f"{path}: {error.strerror}") from None
     except InvalidKey as error:
@@ -146,7 +198,7 @@ def _load(path: Path) -> Identity:
     for _ in range(_TRIES):
         try:
             with Secret.prompt(f"Passphrase for {path}: ") as passphrase:
-                return loading.load_file(path, passphrase)
+                return loading.load_file(path, passphrase, identities)
         except InvalidKey:
             continue
         except (OSError, EOFError):
@@ -172,11 +224,16 @@ def _fork(options: Options, made: Sockets) -> int:
         # The child has said why.
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if options.command:
-        os.environ["SSH_AUTH_SOCK"] = str(made.path)
-        os.environ["SSH_AGENT_PID"] = str(pid)
+        found = made.environment(pid).items()
+        os.environ.update({name: str(value) for name, value in found})
         return _become(options.command)
-    print(life.environment(made.path, pid, csh=options.csh))  # noqa: T201 - a result
+    _say(life.environment(made.environment(pid), csh=options.csh))
     return 0
+
+
+def _say(text: str) -> None:
+    """Print a result at once."""
+    print(text, flush=True)  # noqa: T201 - the program's result
 
 
 def _become(command: Sequence[str]) -> int:
@@ -207,5 +264,5 @@ def kill(options: Options) -> int:
         os.kill(pid, signal.SIGTERM)
     except OSError as error:
         raise StartError(f"process {pid}: {error.strerror}") from None
-    print(life.unset(pid, csh=options.csh))  # noqa: T201 - a result
+    _say(life.unset(pid, csh=options.csh))
     return 0

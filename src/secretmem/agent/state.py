@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from secretmem.agent.confirm import Asker
@@ -13,6 +14,7 @@ from secretmem.agent.lock import Lock
 if TYPE_CHECKING:
     from secretmem.agent.identities import Identity
     from secretmem.agent.loop import Loop, Timer
+    from secretmem.agent.named import Named
     from secretmem.agent.peer import Peer
     from secretmem.agent.uses import Uses
 
@@ -26,12 +28,21 @@ class State:
     lock: Lock
     asker: Asker
     uses: Uses
+    named: dict[str, Named] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
     reaper: Timer | None = None
 
     @classmethod
     def new(cls, loop: Loop, uses: Uses, lifetime: int | None) -> State:
         """Make the state of an agent without keys."""
         return cls(loop, Identities(lifetime), Lock(loop), Asker(loop), uses)
+
+    def clear(self) -> None:
+        """Drop all keys and all other secrets."""
+        self.identities.clear()
+        gone, self.named = list(self.named.values()), {}
+        for each in gone:
+            each.close()
 
     def used(self, identity: Identity, peer: Peer) -> None:
         """Count and log a signature."""

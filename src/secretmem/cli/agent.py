@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,18 @@ memory and is parsed and used there. Keys on FIDO devices (sk-) and on smart
 cards (PKCS#11), and DSA keys, are refused.
 
 \b
+What it keeps and who used it:
+  $ secretmem agent status
+
+More than ssh, over the second socket only; the source as in
+secretmem.sources, the purpose one of aes-gcm, aes-gcm-siv,
+chacha20-poly1305, xchacha20-poly1305, hmac-sha256, hmac-sha384, hmac-sha512,
+sign, age:
+
+\b
+  $ secretmem agent -x /run/me/extra --secret db=aes-gcm:file:/etc/db.key
+
+\b
 Signals:
   SIGTERM, SIGHUP, SIGINT  wipe all keys, remove the socket, end
   SIGUSR1                  drop all keys, go on
@@ -38,6 +51,7 @@ Signals:
 \b
 Environment:
   SSH_AUTH_SOCK, SSH_AGENT_PID       what is printed, and what -k needs
+  SECRETMEM_AGENT_SOCK               the second socket, for status and clients
   SSH_ASKPASS, DISPLAY, WAYLAND_DISPLAY
                                      who is asked about keys of ssh-add -c
   XDG_RUNTIME_DIR, TMPDIR            where the socket is made without -a
@@ -89,6 +103,13 @@ _PATH = click.Path(path_type=Path)
     help="Make the socket there; a dead agent's is replaced.",
 )
 @click.option(
+    "-x",
+    "extra",
+    metavar="SOCKET",
+    type=_PATH,
+    help="Make the second socket there, for extensions and status.",
+)
+@click.option(
     "-D",
     "foreground",
     is_flag=True,
@@ -115,20 +136,46 @@ _PATH = click.Path(path_type=Path)
     help="Load a private key file at the start; may be repeated.",
 )
 @click.option(
+    "--identity",
+    "identities",
+    metavar="FILE",
+    type=_PATH,
+    multiple=True,
+    help="age identities, for key files that are age files.",
+)
+@click.option(
+    "--secret",
+    "secrets",
+    metavar="NAME=PURPOSE:SOURCE",
+    multiple=True,
+    help="Keep a secret for the second socket; see below.",
+)
+@click.option(
+    "--allow-export",
+    "exported",
+    metavar="NAME",
+    multiple=True,
+    help="Let the second socket hand over this secret.",
+)
+@click.option(
     "--log",
     metavar="FILE",
     type=_PATH,
     help="Append a line for each use: when, what, which key, who.",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def command(
+def command(  # noqa: PLR0913 - one for each option
     *,
     path: Path | None,
+    extra: Path | None,
     foreground: bool,
     csh: bool | None,
     kill: bool,
     lifetime: int | None,
     keys: tuple[Path, ...],
+    identities: tuple[Path, ...],
+    secrets: tuple[str, ...],
+    exported: tuple[str, ...],
     log: Path | None,
     command: tuple[str, ...],
 ) -> int:
@@ -146,14 +193,23 @@ def command(
             "pip install 'secretmem[cli,crypto]'",
         )
         return voice.UNAVAILABLE
+    if command[:1] == ("status",):
+        _status.main(
+            list(command[1:]), "secretmem agent status", standalone_mode=False
+        )
+        return voice.FINE
     from secretmem.agent import life, start
 
     options = start.Options(
         path=path,
+        extra=extra,
         foreground=foreground,
         csh=life.is_csh() if csh is None else csh,
         lifetime=lifetime,
         keys=[each.absolute() for each in keys],
+        identities=[each.absolute() for each in identities],
+        secrets=secrets,
+        exported=exported,
         log=log and log.absolute(),
         command=command,
     )
@@ -162,6 +218,32 @@ def command(
     if foreground and command:
         raise click.UsageError("-D and a command exclude each other")
     return _guarded(start.run, options)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "-x",
+    "extra",
+    metavar="SOCKET",
+    type=_PATH,
+    help="The agent's second socket; SECRETMEM_AGENT_SOCK by default.",
+)
+def _status(*, as_json: bool, extra: Path | None) -> None:
+    """Print what the agent keeps, and who used it."""
+    from secretmem.agent import status
+    from secretmem.agent.client import AgentError, Client
+
+    try:
+        with Client(extra) if extra else Client.second() as agent:
+            found = agent.status()
+    except AgentError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for line in status.lines(found):
+        click.echo(line)
 
 
 def _guarded(act: Callable[[Options], int], options: Options) -> int:

@@ -1,0 +1,127 @@
+"""What the agent tells of itself: keys, constraints, uses, protection."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import secretmem
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secretmem.agent.identities import Identity
+    from secretmem.agent.state import State
+
+
+_LAST = 10
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def of(state: State) -> dict[str, Any]:
+    """Return the status for JSON; times are seconds since 1970."""
+    posture = secretmem.posture()
+    return {
+        "schema": 1,
+        "pid": os.getpid(),
+        "started": state.started,
+        "keys": [_key(each) for each in state.identities],
+        "secrets": [
+            {
+                "name": each.name,
+                "purpose": each.purpose,
+                "uses": each.uses,
+                "exported": each.exported,
+            }
+            for each in state.named.values()
+        ],
+        "protection": {
+            "backend": posture.backend,
+            "gate": posture.gate,
+            "dumpable": posture.dumpable,
+            "locked_bytes": posture.locked_bytes,
+        },
+        "last": [str(use) for use in list(state.uses.last)[-_LAST:]],
+    }
+
+
+def _key(identity: Identity) -> dict[str, Any]:
+    from secretmem.agent.identities import now
+
+    limits = identity.constraints
+    deadline = identity.deadline
+    return {
+        "kind": identity.blob[4:].split(b"\0", 1)[0].decode("ascii"),
+        "fingerprint": identity.fingerprint,
+        "comment": identity.name,
+        "seconds_left": None if deadline is None else deadline - now(),
+        "confirm": limits.confirm,
+        "destinations": sorted(
+            {each.target.hostname for each in limits.destinations}
+        ),
+        "added": identity.added,
+        "uses": identity.uses,
+        "used": identity.used,
+    }
+
+
+def lines(status: dict[str, Any]) -> Iterator[str]:
+    """Give the status as a table for people."""
+    guard = status["protection"]
+    yield (
+        f"agent {status['pid']}, for {_span(time.time() - status['started'])}"
+        f": {len(status['keys'])} keys, {len(status['secrets'])} secrets"
+    )
+    dumpable = "dumpable" if guard["dumpable"] else "not dumpable"
+    yield (
+        f"protection: {guard['backend']}, gate {guard['gate']}, {dumpable}, "
+        f"{guard['locked_bytes']} bytes locked"
+    )
+    yield ""
+    yield from _keys(status["keys"])
+    if status["secrets"]:
+        yield ""
+        yield f"{'SECRET':24}{'PURPOSE':22}{'USES':>7}  HAND-OVER"
+        for each in status["secrets"]:
+            over = "allowed" if each["exported"] else "refused"
+            name = f"{each['name']:24}{each['purpose']:22}"
+            yield f"{name}{each['uses']:>7}  {over}"
+    if status["last"]:
+        yield ""
+        yield "LAST USES"
+        yield from (f"  {line}" for line in status["last"])
+
+
+def _keys(keys: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"{'KEY':52}{'LEFT':>7}{'USES':>7}{'LAST USE':>12}"
+    if not keys:
+        yield "(none)"
+    for key in keys:
+        left = key["seconds_left"]
+        used = key["used"]
+        yield (
+            f"{key['fingerprint']:52}"
+            f"{'-' if left is None else _span(left):>7}{key['uses']:>7}"
+            f"{'never' if used is None else _ago(used):>12}"
+        )
+        notes = [key["kind"], key["comment"]]
+        if key["confirm"]:
+            notes.append("asks each time")
+        if key["destinations"]:
+            notes.append(f"only to {', '.join(key['destinations'])}")
+        yield f"  {'; '.join(notes)}"
+
+
+def _ago(moment: float) -> str:
+    return f"{_span(time.time() - moment)} ago"
+
+
+def _span(seconds: float) -> str:
+    """Write a time in its largest whole unit."""
+    seconds = max(int(seconds), 0)
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
