@@ -220,6 +220,12 @@ bench: dev .venv/.bench-tools
 	$(BIN)/python -m bench.agents $(filter --quick,$(ARGS))
 	$(BIN)/python -m bench.audits $(filter --quick,$(ARGS))
 
+## make soak       a million mixed requests of 200 clients to the agent, and a
+#                  look for residue at the end (ARGS="REQUESTS CLIENTS")
+.PHONY: soak
+soak: dev
+	PYTHONPATH=tests $(BIN)/python -m agent.soak $(ARGS)
+
 ## make lab        the same attacks on real Debian kernels, under QEMU
 .PHONY: lab
 lab: dev .venv/.lab-tools

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import stage
 from docs import blocks, shell
 from secretmem.doctor import Outcome, System
 from secretmem.doctor.unit import unit
@@ -125,3 +126,45 @@ def test_the_group_alone_admits_nothing(tmp_path: Path) -> None:
     child = _run("@system-service", tmp_path)
     assert child.returncode == 1
     assert "UnavailableError: a seccomp filter kills" in child.stderr
+
+
+AGENT = Path(__file__).resolve().parents[2] / "deploy"
+
+
+@pytest.mark.needs_tool("systemd-analyze")
+def test_systemd_understands_the_agents_units(tmp_path: Path) -> None:
+    """Every key and value is one of systemd's."""
+    for name in ("secretmem-agent.socket", "secretmem-agent.service"):
+        text = (AGENT / name).read_text("utf-8")
+        text = re.sub(
+            "^ExecStart=.*$", "ExecStart=/bin/true", text, flags=re.MULTILINE
+        )
+        (tmp_path / name).write_text(text, "utf-8")
+    child = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--user"]
+        + [str(path) for path in sorted(tmp_path.iterdir())],
+        env={**shell.environment(), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = child.stderr.splitlines()
+    assert [line for line in said if str(tmp_path) in line] == []
+
+
+@pytest.mark.needs_tool("systemd-analyze", "ssh-add", "ssh-keygen")
+@pytest.mark.needs_secretmem
+def test_the_filter_lets_the_agent_run(tmp_path: Path) -> None:
+    """It takes a key and signs under a filter that kills for the rest."""
+    words = _filter((AGENT / "secretmem-agent.service").read_text("utf-8"))
+    key = stage.make_key(tmp_path, "ed25519")
+    path = tmp_path / "agent.sock"
+    program = [sys.executable, "-m", "secretmem.cli.main", "agent", "-D"]
+    confined: list[str | Path] = [sys.executable, CONFINED, words]
+    command = [*confined, *program, "-a", path]
+    with stage.serving(command, path, tmp_path / "log") as agent:
+        agent.add(key)
+        agent.add("-T", f"{key}.pub")
+        code, _ = agent.end()
+        assert code == 0

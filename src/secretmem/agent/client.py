@@ -249,9 +249,9 @@ class Client:
 
     def extension(self, name: str, *parts: str | bytes) -> bytes:
         """Ask an extension ``NAME@secretmem``; return its answer."""
-        return self._string(self.extension_fields(name, *parts))
+        return self._string(self._extension_fields(name, *parts))
 
-    def extension_fields(self, name: str, *parts: str | bytes) -> Fields:
+    def _extension_fields(self, name: str, *parts: str | bytes) -> Fields:
         """Ask an extension; return the fields of its answer."""
         kind, fields = self._ask(_extension(name, *parts)[4:])
         self._check(kind)

@@ -196,6 +196,8 @@ class Connection:
 
     def _begin_passphrase(self, head: bytes, size: int) -> None:
         """The length of the passphrase is read apart: it is public."""
+        if size < _LENGTH:
+            raise Broken
         if len(head) == _HEAD:
             self._head = head
             self._partial()

@@ -49,6 +49,8 @@ class Loop:
         self._results: queue.SimpleQueue[Callable[[], None]]
         self._results = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        # Their numbers may belong to new ones before this round is over.
+        self._forgotten: set[int] = set()
         self._stopped = False
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.watch(self._bell, select.EPOLLIN, self._rung)
@@ -67,6 +69,7 @@ class Loop:
     def forget(self, fd: int) -> None:
         """Wait no more for a descriptor, which is still open."""
         del self._handlers[fd]
+        self._forgotten.add(fd)
         self._epoll.unregister(fd)
 
     # -- time ----------------------------------------------------------------
@@ -111,7 +114,7 @@ class Loop:
             result: object
             try:
                 result = job()
-            except Exception as error:  # noqa: BLE001 - handed over
+            except BaseException as error:  # noqa: BLE001 - handed over
                 result = error
             self._hand_over(done, result)
             # What the job held ends here, not when the next one comes.
@@ -133,12 +136,14 @@ class Loop:
     def run(self) -> None:
         """Call handlers until `stop`."""
         poll, handlers = self._epoll.poll, self._handlers
+        forgotten = self._forgotten
         while not self._stopped:
             for fd, events in poll(self._wait()):
-                # A handler may have ended another's descriptor.
-                handler = handlers.get(fd)
-                if handler is not None:
-                    handler(events)
+                # What was said of a descriptor that has ended is not about
+                # the new one with its number.
+                if fd not in forgotten:
+                    handlers[fd](events)
+            forgotten.clear()
 
     def _wait(self) -> float:
         """Run what is due; return the seconds to wait: -1 is for ever."""

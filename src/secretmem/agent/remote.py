@@ -160,7 +160,7 @@ class _RemoteKey:
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
         self._name = name
-        fields = client.extension_fields("public", name)
+        fields = client._extension_fields("public", name)  # noqa: SLF001 - the package's own
         self.kind = fields.string().decode("ascii")
         self.bits = fields.u32()
         self._public = fields.string()

@@ -99,10 +99,7 @@ def run(options: Options) -> int:
 def _sockets(options: Options) -> Sockets:
     given = sockets.inherited()
     if given:
-        made = Sockets(Path(given[0][1].getsockname()), given[0][1])
-        # The unit gives the second one this name (FileDescriptorName=).
-        made.extra = dict(given[1:]).get("extra")
-        return made
+        return _given(given)
     folder = None
     path = options.path
     if path is None:
@@ -115,6 +112,19 @@ def _sockets(options: Options) -> Sockets:
         made.extra = _second(made, extra.absolute())
     made.places.append(sockets.Place(path, folder))
     return made
+
+
+def _given(given: list[tuple[str, socket.socket]]) -> Sockets:
+    """Sort sockets of systemd's by name (FileDescriptorName=)."""
+    extra = [taken for name, taken in given if name == "extra"]
+    first = [taken for name, taken in given if name != "extra"]
+    if len(first) != 1 or len(extra) > 1:
+        raise sockets.SocketError(
+            f"{len(given)} sockets were handed over; one is for ssh, and one "
+            "more may have FileDescriptorName=extra"
+        )
+    path = Path(first[0].getsockname())
+    return Sockets(path, first[0], extra=extra[0] if extra else None)
 
 
 def _second(made: Sockets, path: Path) -> socket.socket:
