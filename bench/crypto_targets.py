@@ -93,7 +93,8 @@ def _beside(report: Report, gate: str, operation: str) -> Target:
     if alone is None or busy is None:
         return Target(name, wanted, "", None, report.why_not(gate))
     ratio = busy.best / alone.best
-    return Target(name, wanted, f"{ratio:.2f} x", ratio <= SLOWER)
+    why = _meanwhile(report, Case(operation, busy=True), PYCA, slower=True)
+    return Target(name, wanted, f"{ratio:.2f} x", ratio <= SLOWER, why)
 
 
 def _scaling(report: Report, gate: str, operation: str) -> Target:
@@ -104,7 +105,18 @@ def _scaling(report: Report, gate: str, operation: str) -> Target:
     if alone is None or two is None:
         return Target(name, wanted, "", None, report.why_not(gate))
     gain = alone.best / two.best
-    return Target(name, wanted, f"{gain:.2f} x", gain >= SCALING)
+    why = _meanwhile(report, Case(operation, threads=2), PLAIN, slower=False)
+    return Target(name, wanted, f"{gain:.2f} x", gain >= SCALING, why)
+
+
+def _meanwhile(report: Report, case: Case, who: str, *, slower: bool) -> str:
+    """Say what another one got: the machine has other work to do too."""
+    alone = report.time(Case(case.operation), who)
+    other = report.time(case, who)
+    if alone is None or other is None:
+        return ""
+    ratio = alone.best / other.best
+    return f"{NAMES[who]} meanwhile {1 / ratio if slower else ratio:.2f} x"
 
 
 def _signs(report: Report) -> Iterator[Target]:
