@@ -9,15 +9,18 @@ second control is OpenSSH's ssh-agent.
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from cryptography.hazmat.primitives import serialization as forms
+from cryptography.hazmat.primitives.ciphers import aead as pyca
 
 from agent import message, stage
 from leak.driver import looked, only_secret_refused
 from leak.material import KINDS
 from leak.needle import Needle, random_text
+from secretmem.agent.client import Client
 
 
 if TYPE_CHECKING:
@@ -120,6 +123,42 @@ def test_passphrases_of_the_lock(running: stage.Agent) -> None:
         assert all(_found(pid, each) == [] for each in needles)
         assert stage.ask(connection, message.unlock(right)) == message.SUCCESS
         assert all(_found(pid, each) == [] for each in needles)
+
+
+def test_secrets_of_the_second_socket(tmp_path: Path) -> None:
+    """Neither the keys, nor what they become, nor what was opened."""
+    material = KINDS["symmetric"]()
+    texts = material.texts()
+    (tmp_path / "key").write_bytes(texts["key"])
+    words = ("cipher=aes-gcm", "mac=hmac-sha256")
+    secrets = [f"{word}:file:{tmp_path}/key" for word in words]
+    options = [word for each in secrets for word in ("--secret", each)]
+    options += ["--allow-export", "cipher", "-x", str(tmp_path / "extra")]
+    sealed = pyca.AESGCM(texts["key"]).encrypt(bytes(12), texts["plain"], b"")
+    with stage.agent(tmp_path, *options) as agent:
+        pid = agent.process.pid
+        assert _found(pid, material) == []
+        with Client(tmp_path / "extra") as client:
+            cipher, mac = client.cipher("cipher"), client.hmac("mac")
+            for _ in range(200):
+                plain = cipher.decrypt_to_secret(bytes(12), sealed)
+                mac.digest(b"a message that is not secret")
+            assert plain.matches(texts["plain"])
+            assert _found(pid, material) == []
+            assert client.take("cipher").matches(texts["key"])
+            assert _found(pid, material) == []
+        agent.process.send_signal(signal.SIGUSR1)
+        _let_it_read(agent)
+        assert _found(pid, material) == []
+
+
+def test_a_key_file(tmp_path: Path) -> None:
+    """A key of --key leaves nothing."""
+    material = KINDS["ed25519"]()
+    path = tmp_path / "key"
+    path.write_bytes(material.texts()["pem"])
+    with stage.agent(tmp_path, "--key", path) as agent:
+        assert _found(agent.process.pid, material) == []
 
 
 @pytest.mark.parametrize("kind", SIGNATURES)
