@@ -15,6 +15,7 @@ last and closed first.
 from __future__ import annotations
 
 import os
+from threading import Lock
 
 from secretmem import _policy, _systemd
 from secretmem._sources import descriptor_of
@@ -167,6 +168,7 @@ class _Started:
     # Names and descriptors; None before somebody asked.
     listed: dict[str, int] | None = None
     taken: dict[str, Secret] = {}  # noqa: RUF012 - one for the process
+    lock = Lock()
 
 
 def inherited_names() -> list[str]:
@@ -191,6 +193,11 @@ def inherited(name: str, /, **options: Any) -> Secret:  # noqa: ANN401 - as for 
         OSError: It is not open any more.
         LimitError: As for every Secret.
     """
+    with _Started.lock:
+        return _taken(name, options)
+
+
+def _taken(name: str, options: dict[str, Any]) -> Secret:
     known = _Started.taken.get(name)
     if known is not None:
         if known.closed:
@@ -222,13 +229,15 @@ def _listed() -> dict[str, int]:
 
 
 def _passed() -> dict[str, int]:
-    text = os.environ.pop(VARIABLE, "")
+    text = os.environ.get(VARIABLE, "")
     found = {}
     for item in text.split(":") if text else ():
         name, equals, number = item.rpartition("=")
         if not (name and equals and number.isascii() and number.isdigit()):
             raise ValueError(f"the variable {VARIABLE} is NAME=FD:NAME=FD...")
         found[name] = int(number)
+    # Programs that are started from here have none of them.
+    os.environ.pop(VARIABLE, None)
     return found
 
 

@@ -167,6 +167,34 @@ def test_a_variable_that_is_not_well_written(text: str) -> None:
     assert "NAME=FD" in done.stdout
 
 
+def test_a_descriptor_that_is_not_there() -> None:
+    """The error of the system; many threads that ask get one Secret."""
+    code = (
+        "import secretmem, threading, os\n"
+        "from secretmem import Secret, handover\n"
+        "fd = handover.to_descriptor(Secret.from_bytes(b'x'))\n"
+        "os.environ['SECRETMEM_FDS'] = f'A=99:B={fd}'\n"
+        "try: secretmem.inherited('A')\n"
+        "except OSError as error: print(error)\n"
+        "got = []\n"
+        "take = lambda: got.append(secretmem.inherited('B'))\n"
+        "threads = [threading.Thread(target=take) for _ in range(8)]\n"
+        "[each.start() for each in threads]\n"
+        "[each.join() for each in threads]\n"
+        "print(len(got), len(set(map(id, got))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "[Errno 9] fstatfs: Bad file descriptor",
+        "8 1",
+    ]
+
+
 def test_a_secret_can_be_exposed() -> None:
     """By name, with a warning that says what is lost."""
     done = run(

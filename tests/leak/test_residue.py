@@ -44,6 +44,9 @@ OTHER_ALLOCATORS = (
     "wrong_encoding",
     "failed_write",
     "threads",
+    "dotenv_field",
+    "handed_over",
+    "source_streams",
 )
 
 # A core file is looked at by a test of its own.
