@@ -70,7 +70,7 @@ nitpick_ignore = [
 nitpick_ignore_regex = [
     (
         r"py:(class|exc)",
-        r"(django|httpx|joserfc|jwt|nacl|paramiko|psycopg|requests)\..*",
+        r"(django|httpx|joserfc|jwt|nacl|paramiko|pg8000|psycopg|requests)\..*",
     ),
     ("py:class", r"(PGconn|(Async)?RowFactory|Row)"),
     ("py:class", r"(os|socket|threading)\..*"),

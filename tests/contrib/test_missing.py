@@ -11,6 +11,7 @@ import pytest
 PACKAGES = {
     "httpx": ("httpx", "httpx>=0.27"),
     "requests": ("requests", "requests>=2.31"),
+    "pg8000": ("pg8000", "pg8000>=1.31"),
     "psycopg": ("psycopg", "psycopg>=3.1"),
     "pyjwt": ("jwt", "PyJWT>=2.8"),
     "joserfc": ("joserfc", "joserfc>=1.8"),

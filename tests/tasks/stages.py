@@ -90,6 +90,11 @@ def postgresql(stage: Stage) -> Iterator[None]:
         yield
 
 
+def postgresql_proof(stage: Stage) -> AbstractContextManager[None]:
+    """The same server."""
+    return postgresql(stage)
+
+
 @contextmanager
 def fernet_field(stage: Stage) -> Iterator[None]:
     """A key, and a token that exists."""
@@ -200,6 +205,7 @@ STAGES: dict[str, Callable[[Stage], AbstractContextManager[None]]] = {
         jwt_hs256,
         jwt_eddsa,
         postgresql,
+        postgresql_proof,
         bearer_token,
         fernet_field,
         tls_request,
