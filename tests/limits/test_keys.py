@@ -129,10 +129,12 @@ def exhaust(path: str, limit: int) -> None:
     )
 
     refused = []
+    key: RSAPrivateKey | None = None
     for _ in range(10):
         try:
-            key = load_file(path)
-            assert isinstance(key, RSAPrivateKey)
+            loaded = load_file(path)
+            assert isinstance(loaded, RSAPrivateKey)
+            key = loaded
             key.sign(b"m", padding.PKCS1v15(), hashes.SHA256())
         except LimitError as error:
             refused.append(error.need)
