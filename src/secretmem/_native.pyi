@@ -33,6 +33,7 @@ __all__ = [
     "disable_speculation",
     "dotenv_field",
     "dumpable",
+    "encapsulate",
     "fernet_open",
     "fernet_seal",
     "fernet_time",
@@ -242,6 +243,9 @@ class KeyBase:
         ciphertext: bytes,
     ) -> _S: ...
     def exchange(self, cls: type[_S], peer: bytes) -> _S: ...
+    def sign_ml_dsa(self, message: bytes, context: bytes) -> bytes: ...
+    def sign_mu(self, mu: bytes) -> bytes: ...
+    def decapsulate(self, cls: type[_S], ciphertext: bytes) -> _S: ...
     def close(self) -> None: ...
 
 @final
@@ -322,6 +326,9 @@ def hotp_verify(
     candidate: bytes,
     /,
 ) -> bool: ...
+def encapsulate(
+    cls: type[_S], kind: str, public: bytes, /, *, inherit: bool | None
+) -> tuple[_S, bytes]: ...
 def pkcs8_encrypt(
     algorithm: str,
     form: SecretBase,

@@ -30,7 +30,7 @@ def residue_tests() -> dict[str, Program]:
 def key_tests() -> dict[str, Program]:
     """Load and give the programs that use keys, of `leak.material`."""
     return programs(
-        *("keys", "ciphers", "derivation", "refusals"),
+        *("keys", "pq", "ciphers", "derivation", "refusals"),
         *("streams", "forms", "adapters", "audit", "agefiles", "threaded"),
     )
 

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 from cryptography import fernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as forms
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import (
+    ec,
+    ed25519,
+    mldsa,
+    mlkem,
+    padding,
+    rsa,
+)
 
 from leak import aes
 from leak.needle import Needle, Shape, random_text
@@ -147,6 +154,53 @@ def _x25519(seed: bytes) -> Material:
     return Material({"key": seed}, {"seed": seed, "scalar": bytes(scalar)})
 
 
+def _ml_dsa(key: mldsa.MLDSA65PrivateKey) -> Material:
+    """A seed and what FIPS 204, algorithms 6 and 33, make of it."""
+    seed = key.private_bytes_raw()
+    rows, columns = 6, 5
+    made = hashlib.shake_256(seed + bytes((rows, columns))).digest(128)
+    inner, signing = made[32:96], made[96:]
+    files = _files(key)
+    parts = {
+        "seed": seed,
+        "seed of the vectors": inner,
+        "K": signing,
+        "s1, packed": _small_numbers(inner, 0),
+        "s2, packed": _small_numbers(inner, columns),
+    }
+    return Material({**files, "key": seed}, parts | _of_files(files, seed))
+
+
+def _small_numbers(seed: bytes, nonce: int) -> bytes:
+    """
+    Give a polynomial of numbers from -4 to 4, as the private key has it.
+
+    FIPS 204, algorithm 31: half bytes below 9.  In the key each is four minus
+    the number, which is that half byte again.
+    """
+    stream = hashlib.shake_256(seed + nonce.to_bytes(2, "little")).digest(512)
+    halves = [half for byte in stream for half in (byte & 15, byte >> 4)]
+    kept = [half for half in halves if half < 9][:256]
+    pairs = zip(kept[::2], kept[1::2], strict=True)
+    return bytes(low | high << 4 for low, high in pairs)
+
+
+def _ml_kem(key: mlkem.MLKEM768PrivateKey) -> Material:
+    """A seed and what FIPS 203, algorithms 13 and 8, make of it."""
+    seed = key.private_bytes_raw()
+    noise = hashlib.sha3_512(seed[:32] + bytes((3,))).digest()[32:]
+    files = _files(key)
+    _, sealed = key.public_key().encapsulate()
+    parts = {
+        "d": seed[:32],
+        "z": seed[32:],
+        "seed of the noise": noise,
+        "noise": hashlib.shake_256(noise + bytes(1)).digest(128),
+    }
+    texts = {**files, "key": seed, "sealed": sealed}
+    return Material(texts, parts | _of_files(files, seed))
+
+
 def _on_curve(key: ec.EllipticCurvePrivateKey) -> Material:
     number = key.private_numbers().private_value
     scalar = number.to_bytes((key.key_size + 7) // 8)
@@ -272,9 +326,30 @@ KINDS: dict[str, Callable[[], Material]] = {
     "p384": lambda: _generated(ec.SECP384R1()),
     "p521": lambda: _generated(ec.SECP521R1()),
     "rsa": lambda: _rsa(rsa.generate_private_key(65537, 2048)),
+    "ml-dsa": lambda: _ml_dsa(mldsa.MLDSA65PrivateKey.generate()),
+    "ml-kem": lambda: _ml_kem(mlkem.MLKEM768PrivateKey.generate()),
     "age": lambda: _age(secrets.token_bytes(32)),
     "symmetric": lambda: _symmetric(secrets.token_bytes(32)),
     "fernet": lambda: _fernet(secrets.token_bytes(32)),
+}
+
+
+# Kinds of which a value of that length is a key; of a length of its own, or
+# of any: 32 bytes of Fernet are in base64 or not.
+_SEEDS: dict[tuple[str, int | None], Callable[[bytes], Material]] = {
+    ("ed25519", None): lambda seed: _ed25519(
+        ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    ),
+    ("x25519", None): _x25519,
+    ("age", 32): _age,
+    ("symmetric", None): _symmetric,
+    ("fernet", None): _fernet,
+    ("ml-dsa", 32): lambda seed: _ml_dsa(
+        mldsa.MLDSA65PrivateKey.from_seed_bytes(seed)
+    ),
+    ("ml-kem", 64): lambda seed: _ml_kem(
+        mlkem.MLKEM768PrivateKey.from_seed_bytes(seed)
+    ),
 }
 
 
@@ -285,17 +360,9 @@ def learned(kind: str, value: bytes) -> Needle:
     A key of this kind: a seed, 32 bytes, or PKCS#8 in DER.  Of a curve, what
     is shorter is a shared secret.
     """
-    if kind == "ed25519":
-        return _ed25519(ed25519.Ed25519PrivateKey.from_private_bytes(value))
-    if kind == "x25519":
-        return _x25519(value)
-    if kind == "age" and len(value) == 32:
-        return _age(value)
-    if kind == "symmetric":
-        return _symmetric(value)
-    if kind == "fernet":
-        # 32 bytes, in base64 or not.
-        return _fernet(value)
+    make = _SEEDS.get((kind, None)) or _SEEDS.get((kind, len(value)))
+    if make is not None:
+        return make(value)
     if len(value) <= 66:
         return Needle(value, ("plain", "reversed"))
     key = forms.load_der_private_key(value, None)

@@ -39,8 +39,18 @@ CIPHERS = (
 KEYS = (
     keys.Ed25519PrivateKey,
     keys.EllipticCurvePrivateKey,
+    keys.MLDSA65PrivateKey,
+    keys.MLKEM768PrivateKey,
     keys.RSAPrivateKey,
     keys.X25519PrivateKey,
+)
+
+# These share all methods with one of the above.
+SIZES = (
+    keys.MLDSA44PrivateKey,
+    keys.MLDSA87PrivateKey,
+    keys.MLKEM512PrivateKey,
+    keys.MLKEM1024PrivateKey,
 )
 
 AGE = (
@@ -133,7 +143,11 @@ def test_every_class_is_listed() -> None:
     assert ciphers == set(CIPHERS)
     classes = (vars(keys)[name] for name in keys.__all__)
     made = {each for each in classes if isinstance(each, type)}
-    assert made - {keys.PassphraseEncryption} == set(KEYS)
+    assert made - {keys.PassphraseEncryption} == {*KEYS, *SIZES}
+    for cls in SIZES:
+        family = cls.__mro__[1]
+        assert any(_is_a(key, family) for key in KEYS)
+        assert {name for name in vars(cls) if name[0] != "_"} == set()
 
 
 def _is_a(cls: object, base: type | None) -> bool:

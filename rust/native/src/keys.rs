@@ -12,7 +12,7 @@ use secretmem_core::crypto::ed25519::{self, SIGNATURE_SIZE};
 use secretmem_core::crypto::number::{Form, Number};
 use secretmem_core::crypto::pbes2::{self, Derivation, Fresh, SALT_SIZE};
 use secretmem_core::crypto::pkey::{Kind, PrivateKey, Source};
-use secretmem_core::crypto::ssh;
+use secretmem_core::crypto::{pq, ssh};
 
 /// RSA operations take long enough to give the interpreter up; those on P-256 do not.
 fn is_long(key: &PrivateKey) -> bool {
@@ -32,6 +32,10 @@ impl KeyBase {
 
     /// Bytes of the longest output: a signature, DER of two numbers for ECDSA.
     fn room(&self) -> usize {
+        let signature = pq::signature_size(self.key.kind());
+        if signature > 0 {
+            return signature;
+        }
         let bytes = self.key.bits().div_ceil(8);
         if self.key.kind() == Kind::Rsa { bytes } else { 2 * bytes + 16 }
     }
@@ -59,6 +63,9 @@ fn kind(name: &str) -> PyResult<Kind> {
         "p256" => Ok(Kind::P256),
         "p384" => Ok(Kind::P384),
         "p521" => Ok(Kind::P521),
+        "ml-kem-512" => Ok(Kind::MlKem512),
+        "ml-kem-768" => Ok(Kind::MlKem768),
+        "ml-kem-1024" => Ok(Kind::MlKem1024),
         other => Err(PyValueError::new_err(format!("no such kind of key: {other:?}"))),
     }
 }
@@ -71,6 +78,12 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::P521 => "p521",
         Kind::Ed25519 => "ed25519",
         Kind::X25519 => "x25519",
+        Kind::MlDsa44 => "ml-dsa-44",
+        Kind::MlDsa65 => "ml-dsa-65",
+        Kind::MlDsa87 => "ml-dsa-87",
+        Kind::MlKem512 => "ml-kem-512",
+        Kind::MlKem768 => "ml-kem-768",
+        Kind::MlKem1024 => "ml-kem-1024",
     }
 }
 
@@ -100,7 +113,7 @@ impl KeyBase {
         Ok(Self { key: key.map_err(Failure)? })
     }
 
-    /// "rsa", "p256", "p384", "p521", "ed25519" or "x25519".
+    /// "rsa", "p256", "p384", "p521", "ed25519", "x25519", "ml-dsa-44" and so on.
     #[getter]
     fn kind(&self) -> &'static str {
         kind_name(self.key.kind())
@@ -207,10 +220,45 @@ impl KeyBase {
         make(cls, self.key.exchange(peer, options).map_err(Failure)?, None)
     }
 
+    /// ML-DSA over a message, with a context.
+    fn sign_ml_dsa(&self, py: Python<'_>, message: &[u8], context: &[u8]) -> PyResult<Py<PyBytes>> {
+        self.sign(py, message, |key, message, out| key.sign_ml_dsa(message, context, out))
+    }
+
+    /// ML-DSA over the representative of a message.
+    fn sign_mu(&self, py: Python<'_>, mu: &[u8]) -> PyResult<Py<PyBytes>> {
+        self.sign(py, mu, PrivateKey::sign_mu)
+    }
+
+    /// The shared secret of a ciphertext of ML-KEM: a new Secret of class `cls`.
+    fn decapsulate<'py>(
+        &self,
+        cls: &Bound<'py, PyType>,
+        ciphertext: &[u8],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = self.key.pkcs8().options();
+        make(cls, self.key.decapsulate(ciphertext, options).map_err(Failure)?, None)
+    }
+
     /// Ends the key.
     fn close(&self) -> Outcome<()> {
         Ok(self.key.close()?)
     }
+}
+
+/// A new shared secret for the holder of a private key of ML-KEM, of class `cls`, and its
+/// ciphertext.
+#[pyfunction]
+#[pyo3(signature = (cls, kind, public, /, *, inherit))]
+pub(crate) fn encapsulate<'py>(
+    cls: &Bound<'py, PyType>,
+    kind: &str,
+    public: &[u8],
+    inherit: Option<bool>,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyBytes>)> {
+    let made = pq::encapsulate(self::kind(kind)?, public, options(inherit, false, false));
+    let (shared, ciphertext) = made.map_err(Failure)?;
+    Ok((make(cls, shared, None)?, PyBytes::new(cls.py(), &ciphertext)))
 }
 
 /// Encrypts a PKCS#8 form; DER. `cost` is N, r and p of scrypt, or rounds of PBKDF2.

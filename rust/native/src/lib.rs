@@ -55,7 +55,7 @@ mod _native {
     #[pymodule_export]
     use super::kdf::{argon2id, pbkdf2, scrypt};
     #[pymodule_export]
-    use super::keys::{Ed25519Base, KeyBase, pkcs8_encrypt, ssh_encrypt};
+    use super::keys::{Ed25519Base, KeyBase, encapsulate, pkcs8_encrypt, ssh_encrypt};
     #[pymodule_export]
     use super::otp::{hotp, hotp_verify};
     #[pymodule_export]

@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 from secretmem import Secret, _policy
 from secretmem.keys._ec import EllipticCurvePrivateKey
 from secretmem.keys._ed25519 import Ed25519PrivateKey
+from secretmem.keys._ml_dsa import (
+    MLDSA44PrivateKey,
+    MLDSA65PrivateKey,
+    MLDSA87PrivateKey,
+    MLDSAPrivateKey,
+)
+from secretmem.keys._ml_kem import (
+    MLKEM512PrivateKey,
+    MLKEM768PrivateKey,
+    MLKEM1024PrivateKey,
+    MLKEMPrivateKey,
+)
 from secretmem.keys._rsa import RSAPrivateKey
 from secretmem.keys._x25519 import X25519PrivateKey
 
@@ -18,6 +30,8 @@ if TYPE_CHECKING:
     Loaded = (
         Ed25519PrivateKey
         | EllipticCurvePrivateKey
+        | MLDSAPrivateKey
+        | MLKEMPrivateKey
         | RSAPrivateKey
         | X25519PrivateKey
     )
@@ -25,6 +39,14 @@ else:
     _native = _policy.bind()
 
 _SEED = 32
+_PQ: dict[str, type[MLDSAPrivateKey | MLKEMPrivateKey]] = {
+    "ml-dsa-44": MLDSA44PrivateKey,
+    "ml-dsa-65": MLDSA65PrivateKey,
+    "ml-dsa-87": MLDSA87PrivateKey,
+    "ml-kem-512": MLKEM512PrivateKey,
+    "ml-kem-768": MLKEM768PrivateKey,
+    "ml-kem-1024": MLKEM1024PrivateKey,
+}
 
 
 def load_file(
@@ -94,6 +116,8 @@ def _load(
         return RSAPrivateKey._of(key)  # noqa: SLF001 - the package's own
     if key.kind in ("p256", "p384", "p521"):
         return EllipticCurvePrivateKey._of(key)  # noqa: SLF001 - as above
+    if key.kind in _PQ:
+        return _PQ[key.kind]._of(key)  # noqa: SLF001 - as above
     cls = Ed25519PrivateKey if key.kind == "ed25519" else X25519PrivateKey
     # The seed is the last 32 bytes of the PKCS#8 form (RFC 8410, section 7).
     with key.pkcs8(Secret) as form, form[-_SEED:] as seed:

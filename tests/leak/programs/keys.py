@@ -31,7 +31,7 @@ def _modules(stage: Stage) -> Any:  # noqa: ANN401 - ours or the control's
     return keys
 
 
-def _live(
+def live(
     stage: Stage,
     use: Callable[[Any], object],
     most: int = 1000,
@@ -74,25 +74,25 @@ def _ecdsa(key: Any) -> bytes:  # noqa: ANN401 - ours or pyca's
 @program("keys.load_pem", payloads=_FILES, material="ed25519")
 def live_ed25519(stage: Stage) -> None:
     """Sign with Ed25519; load_pem reads the files."""
-    _live(stage, lambda key: key.sign(b"message"))
+    live(stage, lambda key: key.sign(b"message"))
 
 
 @program(payloads=_FILES, material="p256")
 def live_p256(stage: Stage) -> None:
     """Sign with P-256."""
-    _live(stage, _ecdsa)
+    live(stage, _ecdsa)
 
 
 @program(payloads=_FILES, material="p384")
 def live_p384(stage: Stage) -> None:
     """Sign with P-384."""
-    _live(stage, _ecdsa, 300, 4)
+    live(stage, _ecdsa, 300, 4)
 
 
 @program(payloads=_FILES, material="p521")
 def live_p521(stage: Stage) -> None:
     """Sign with P-521."""
-    _live(stage, _ecdsa, 300, 4)
+    live(stage, _ecdsa, 300, 4)
 
 
 @program(payloads=_FILES, material="rsa")
@@ -107,7 +107,7 @@ def live_rsa(stage: Stage) -> None:
         pads.reverse()
         key.sign(b"message", pads[0], _hash())
 
-    _live(stage, use, 200)
+    live(stage, use, 200)
 
 
 @program(

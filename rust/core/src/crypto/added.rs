@@ -10,7 +10,7 @@ use super::object;
 use super::pkey;
 use super::ssh::{self, Parts, field};
 use crate::asm;
-use crate::domain;
+use crate::domain::{self, Room};
 use crate::error::{Error, Result};
 use crate::ops::Range;
 use crate::secret::{Options, Pinned, Secret};
@@ -184,7 +184,7 @@ impl pkey::PrivateKey {
     ) -> Result<Self> {
         let (pinned, len) = (message.pin()?, message.size());
         // PKCS#8 has two numbers of RSA more.
-        let needs = (pkey::heap_to_load(len), 2 * len + pkey::MORE);
+        let needs = (Room::heap(pkey::heap_to_load(len)), 2 * len + pkey::MORE);
         pinned.with(|at| Self::make(options, needs, |_runtime| create(at, len)))?
     }
 

@@ -22,6 +22,7 @@ mod object;
 pub mod otp;
 pub mod pbes2;
 pub mod pkey;
+pub mod pq;
 pub mod rsa_public;
 pub mod ssh;
 #[cfg(test)]
@@ -32,6 +33,8 @@ mod tests_age;
 mod tests_derive;
 #[cfg(test)]
 mod tests_forms;
+#[cfg(test)]
+mod tests_pq;
 pub mod x25519;
 
 use core::ffi::c_int;

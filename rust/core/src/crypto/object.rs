@@ -6,6 +6,7 @@
 use super::mac::Hash;
 use super::ok;
 use super::pkey::Kind;
+use super::pq;
 use crate::domain::{self, Room};
 use crate::runtime::{self, epoch};
 use aws_lc_sys as lc;
@@ -142,7 +143,8 @@ pub(super) unsafe fn kind_of(key: *mut lc::EVP_PKEY) -> Option<Kind> {
                 _ => None,
             }
         }
-        _ => None,
+        // SAFETY: as above.
+        _ => unsafe { pq::kind_of(key) },
     }
 }
 

@@ -1,5 +1,5 @@
-//! Encrypted PKCS#8 (RFC 5958) by PBES2 (RFC 8018): writing it, and reading what AWS-LC does not,
-//! keys derived by scrypt (RFC 7914, section 7). Rust because the key inside is secret.
+//! Encrypted PKCS#8 (RFC 5958) by PBES2 (RFC 8018): writing it, and reading it with keys
+//! derived by PBKDF2 or scrypt (RFC 7914, section 7). Rust because the key inside is secret.
 //!
 //! The envelope is read and written by the RustCrypto project's crate `pkcs8`; derivation and
 //! cipher are AWS-LC's.
@@ -118,9 +118,9 @@ fn envelope(kdf: Kdf, iv: [u8; BLOCK], ciphertext: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// What the envelope of a file says; it is not secret.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Found {
-    params: ScryptParams,
+    kdf: Kdf,
     iv: [u8; BLOCK],
     key_size: usize,
     /// Where the ciphertext begins in the file.
@@ -128,11 +128,12 @@ struct Found {
     len: usize,
 }
 
-/// The PKCS#8 form of a file whose key is derived by scrypt; `None` if it is another file.
+/// The PKCS#8 form of an encrypted file; `None` if it is another file, or encrypted in a way that
+/// is left to AWS-LC.
 ///
 /// # Errors
 /// [`Error::Key`] for a wrong passphrase, or as every use of a secret.
-pub(super) fn open_scrypt(
+pub(super) fn open(
     encoded: &Secret,
     passphrase: &Secret,
     options: Options,
@@ -144,10 +145,7 @@ pub(super) fn open_scrypt(
     };
     let file = body.as_ref().unwrap_or(encoded);
     let Some(found) = find(file)? else { return Ok(None) };
-    let params = found.params;
-    let (n, r, p) = (params.cost_parameter, params.block_size, params.parallelization);
-    let cost = Scrypt { n, r: r.into(), p: p.into(), most: MOST_WORK };
-    let key = kdf::scrypt(passphrase, params.salt.as_bytes(), cost, found.key_size, options)?;
+    let Some(key) = derive(&found, passphrase, options)? else { return Ok(None) };
     let draft = Draft::new(found.len, options)?;
     let (pinned, key) = (file.pin()?, key.pin()?);
     let len = pinned.with(|file| {
@@ -163,6 +161,30 @@ pub(super) fn open_scrypt(
         })
     })????;
     draft.finish_at(len.ok_or(Error::Key("the private key cannot be read"))?).map(Some)
+}
+
+/// The key of the cipher.
+fn derive(found: &Found, passphrase: &Secret, options: Options) -> Result<Option<Secret>> {
+    let size = found.key_size;
+    match &found.kdf {
+        Kdf::Scrypt(params) => {
+            let (n, r, p) = (params.cost_parameter, params.block_size, params.parallelization);
+            let cost = Scrypt { n, r: r.into(), p: p.into(), most: MOST_WORK };
+            kdf::scrypt(passphrase, params.salt.as_bytes(), cost, size, options).map(Some)
+        }
+        Kdf::Pbkdf2(params) => {
+            let hash = match params.prf {
+                Pbkdf2Prf::HmacWithSha1 => Hash::Sha1,
+                Pbkdf2Prf::HmacWithSha256 => Hash::Sha256,
+                Pbkdf2Prf::HmacWithSha384 => Hash::Sha384,
+                Pbkdf2Prf::HmacWithSha512 => Hash::Sha512,
+                _ => return Ok(None),
+            };
+            let (salt, rounds) = (params.salt.as_bytes(), params.iteration_count);
+            kdf::pbkdf2(hash, passphrase, salt, rounds, size, options).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn find(file: &Secret) -> Result<Option<Found>> {
@@ -181,9 +203,7 @@ fn find(file: &Secret) -> Result<Option<Found>> {
 /// Inside the domain: neither allocates nor panics.
 fn parse(file: &[u8]) -> Option<Found> {
     let info = EncryptedPrivateKeyInfoRef::from_der(file).ok()?;
-    let EncryptionScheme::Pbes2(Parameters { kdf: Kdf::Scrypt(params), encryption }) =
-        info.encryption_algorithm
-    else {
+    let EncryptionScheme::Pbes2(Parameters { kdf, encryption }) = info.encryption_algorithm else {
         return None;
     };
     let (iv, key_size) = match encryption {
@@ -195,5 +215,5 @@ fn parse(file: &[u8]) -> Option<Found> {
     let data = info.encrypted_data.as_bytes();
     let start = (data.as_ptr() as usize).checked_sub(file.as_ptr() as usize)?;
     let whole = !data.is_empty() && data.len().is_multiple_of(BLOCK);
-    whole.then_some(Found { params, iv, key_size, start, len: data.len() })
+    whole.then_some(Found { kdf, iv, key_size, start, len: data.len() })
 }

@@ -8,6 +8,8 @@ use super::load;
 use super::mac::Hash;
 use super::object;
 use super::pbes2;
+use super::pq;
+use crate::domain::stacks::Class;
 use crate::domain::{self, Room};
 use crate::draft::Draft;
 use crate::error::{Error, Result};
@@ -26,8 +28,8 @@ type Blocks = Arc<AtomicIsize>;
 
 /// Bytes of heap that an operation on a curve takes at most; a few hundred were measured.
 const CURVE_HEAP: usize = 4 << 10;
-/// Bytes of the longest public key (SubjectPublicKeyInfo, RSA-8192) and of its signature.
-const MOST_PUBLIC: usize = 1200;
+/// Bytes of the longest public key (SubjectPublicKeyInfo, ML-DSA-87).
+const MOST_PUBLIC: usize = 2700;
 /// Bytes of the longest text or file that is loaded: RSA-16384 has a fourth of it.
 const MOST_ENCODED: usize = 64 << 10;
 /// Bytes of the longest private key (PKCS#8, RSA-8192), with room to spare.
@@ -54,6 +56,18 @@ pub enum Kind {
     Ed25519,
     /// RFC 8410 and RFC 7748.
     X25519,
+    /// FIPS 204; see `pq`, as for all below.
+    MlDsa44,
+    /// As above.
+    MlDsa65,
+    /// As above.
+    MlDsa87,
+    /// FIPS 203.
+    MlKem512,
+    /// As above.
+    MlKem768,
+    /// As above.
+    MlKem1024,
 }
 
 /// Bytes of heap that loading takes at most: text, decoded and decrypted bytes, in buffers that
@@ -83,6 +97,14 @@ impl Kind {
         }
     }
 
+    /// What an operation with a key of the kind takes.
+    fn room(self, bits: usize) -> Room<'static> {
+        match pq::stack(self) {
+            Class::Small => Room::heap(self.heap(bits)),
+            stack => Room { stack, ..Room::heap(pq::HEAP) },
+        }
+    }
+
     /// For the way out of the domain.
     fn code(self) -> usize {
         self as usize
@@ -91,6 +113,7 @@ impl Kind {
     fn of_code(code: usize) -> Option<Self> {
         [Self::Rsa, Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::X25519]
             .into_iter()
+            .chain(pq::ALL)
             .find(|kind| kind.code() == code)
     }
 }
@@ -131,8 +154,11 @@ impl PrivateKey {
         if kind == Kind::Rsa && !matches!(bits, 2048 | 3072 | 4096 | 8192) {
             return Err(Error::Key("RSA keys have 2048, 3072, 4096 or 8192 bits"));
         }
-        let room = if kind == Kind::Rsa { bits / 8 * 5 } else { 0 } + MORE;
-        Self::make(options, (kind.heap(bits), room), |_runtime| match kind.curve() {
+        if kind != Kind::Rsa && kind.curve().is_none() {
+            return Err(Error::Key("keys of this kind are made from a seed"));
+        }
+        let private = if kind == Kind::Rsa { bits / 8 * 5 } else { 0 } + MORE;
+        Self::make(options, (kind.room(bits), private), |_runtime| match kind.curve() {
             // SAFETY: inside the domain, as `make` says.
             Some(curve) => unsafe { object::generate_on_curve(curve) },
             // SAFETY: as above.
@@ -149,8 +175,7 @@ impl PrivateKey {
         if file.size() > MOST_ENCODED {
             return Err(Error::Key("an encoded private key has at most 64 KiB"));
         }
-        let opened =
-            passphrase.map(|words| pbes2::open_scrypt(file, words, options)).transpose()?;
+        let opened = passphrase.map(|words| pbes2::open(file, words, options)).transpose()?;
         match opened.flatten() {
             Some(form) => Self::read(Source { encoded: &form, passphrase: None }, options),
             None => Self::read(source, options),
@@ -162,7 +187,16 @@ impl PrivateKey {
         let passphrase = source.passphrase.map(Secret::pin).transpose()?;
         let pass_len = source.passphrase.map_or(0, Secret::size);
         let len = source.encoded.size();
-        let needs = (heap_to_load(len), len + MORE);
+        let mut deep = false;
+        encoded.with(|at| {
+            domain::run(encoded.runtime, || {
+                // SAFETY: the secret is open for its length.
+                let file = unsafe { core::slice::from_raw_parts(at, len) };
+                deep = pq::deep(file, passphrase.is_some());
+            })
+        })??;
+        let room = if deep { pq::room_to_load(len) } else { Room::heap(heap_to_load(len)) };
+        let needs = (room, len + MORE);
         encoded.with(|at| {
             let load = |pass: *const u8| {
                 Self::make(options, needs, |_runtime| {
@@ -177,21 +211,21 @@ impl PrivateKey {
         })?
     }
 
-    /// Runs `create` inside with that much heap, and keeps what it made, whose PKCS#8 form has at
-    /// most `room` bytes.
+    /// Runs `create` inside with that room, and keeps what it made, whose PKCS#8 form has at most
+    /// `private` bytes.
     pub(super) fn make(
         options: Options,
-        (heap, room): (usize, usize),
+        (room, private): (Room<'static>, usize),
         create: impl FnOnce(&Runtime) -> *mut lc::EVP_PKEY,
     ) -> Result<Self> {
         let runtime = runtime::get()?;
-        let private_room = room.min(MOST_PRIVATE);
+        let private_room = private.min(MOST_PRIVATE);
         let pkcs8 = Draft::new(private_room, options)?;
         let mut public = vec![0u8; MOST_PUBLIC];
         let out = public.as_mut_ptr();
         let (mut key, mut code, mut bits, mut public_len) = (ptr::null_mut(), None, 0, 0);
         let blocks = Blocks::default();
-        let room = Room { kept: Some(&*blocks), ..Room::heap(heap) };
+        let room = Room { kept: Some(&*blocks), ..room };
         let made = pkcs8.with(|to| {
             domain::run_with(runtime, room, || {
                 key = create(runtime);
@@ -267,7 +301,7 @@ impl PrivateKey {
     ) -> Result<R> {
         let pinned = self.pkcs8.pin()?;
         let (key, blocks) = self.object(pinned.runtime)?;
-        let room = Room { kept: Some(&*blocks), ..Room::heap(self.kind.heap(self.bits)) };
+        let room = Room { kept: Some(&*blocks), ..self.kind.room(self.bits) };
         let result = domain::run_with(pinned.runtime, room, || code(key));
         drop(pinned);
         self.kept.lock().users -= 1;
@@ -290,7 +324,11 @@ impl PrivateKey {
         let pinned = self.pkcs8.pin()?;
         let mut key = ptr::null_mut();
         let blocks = Blocks::default();
-        let room = Room { kept: Some(&*blocks), ..Room::heap(heap_to_load(len)) };
+        let room = match pq::stack(self.kind) {
+            Class::Small => Room::heap(heap_to_load(len)),
+            stack => Room { stack, ..pq::room_to_load(len) },
+        };
+        let room = Room { kept: Some(&*blocks), ..room };
         let made = pinned.with(|at| {
             domain::run_with(runtime, room, || {
                 // SAFETY: inside the domain; the secret is open.
