@@ -15,6 +15,7 @@ pub mod fernet;
 mod hooks;
 mod jwk;
 pub mod kdf;
+mod kind;
 pub(crate) mod load;
 pub mod mac;
 pub mod number;

@@ -5,8 +5,6 @@
 
 use super::mac::Hash;
 use super::ok;
-use super::pkey::Kind;
-use super::pq;
 use crate::domain::{self, Room};
 use crate::runtime::{self, epoch};
 use aws_lc_sys as lc;
@@ -117,35 +115,6 @@ pub(super) unsafe fn generate_rsa(bits: c_int) -> *mut lc::EVP_PKEY {
     // SAFETY: made above.
     unsafe { lc::EVP_PKEY_free(key) };
     ptr::null_mut()
-}
-
-/// # Safety
-/// Inside the domain; null or a key.
-pub(super) unsafe fn kind_of(key: *mut lc::EVP_PKEY) -> Option<Kind> {
-    if key.is_null() {
-        return None;
-    }
-    // SAFETY: a key.
-    match unsafe { lc::EVP_PKEY_id(key) } {
-        lc::EVP_PKEY_RSA => Some(Kind::Rsa),
-        lc::EVP_PKEY_ED25519 => Some(Kind::Ed25519),
-        lc::EVP_PKEY_X25519 => Some(Kind::X25519),
-        lc::EVP_PKEY_EC => {
-            // SAFETY: an EC key has a group.
-            let ec = unsafe { lc::EVP_PKEY_get0_EC_KEY(key) };
-            // SAFETY: as above.
-            let group = unsafe { lc::EC_KEY_get0_group(ec) };
-            // SAFETY: as above.
-            match unsafe { lc::EC_GROUP_get_curve_name(group) } {
-                lc::NID_X9_62_prime256v1 => Some(Kind::P256),
-                lc::NID_secp384r1 => Some(Kind::P384),
-                lc::NID_secp521r1 => Some(Kind::P521),
-                _ => None,
-            }
-        }
-        // SAFETY: as above.
-        _ => unsafe { pq::kind_of(key) },
-    }
 }
 
 /// Bits of the key and bytes of its SubjectPublicKeyInfo; zeros if it cannot be written.

@@ -4,6 +4,9 @@
 //! blinding, is made from it at the first use in a process and stays in the secret heap, so an
 //! inherited key works in a forked child too, which makes an object of its own.
 
+pub use super::kind::Kind;
+use super::kind::kind_of;
+pub(super) use super::kind::{MORE, heap_to_load};
 use super::load;
 use super::mac::Hash;
 use super::object;
@@ -26,97 +29,16 @@ use std::sync::Arc;
 /// Counts the blocks of an object.
 type Blocks = Arc<AtomicIsize>;
 
-/// Bytes of heap that an operation on a curve takes at most; a few hundred were measured.
-const CURVE_HEAP: usize = 4 << 10;
 /// Bytes of the longest public key (SubjectPublicKeyInfo, ML-DSA-87).
 const MOST_PUBLIC: usize = 2700;
 /// Bytes of the longest text or file that is loaded: RSA-16384 has a fourth of it.
 const MOST_ENCODED: usize = 64 << 10;
 /// Bytes of the longest private key (PKCS#8, RSA-8192), with room to spare.
 const MOST_PRIVATE: usize = 5400;
-/// Bytes that PKCS#8 may have more than another encoding: SEC 1 can leave out the public point.
-pub(super) const MORE: usize = 320;
 
 /// Bits of an RSA modulus: smaller ones are broken, larger ones slow without need.
 const LEAST_BITS: usize = 2048;
 const MOST_BITS: usize = 8192;
-
-/// Kinds of key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// RSA.
-    Rsa,
-    /// NIST curves of FIPS 186-5, by their size in bits.
-    P256,
-    /// As above.
-    P384,
-    /// As above.
-    P521,
-    /// RFC 8410; see `ed25519`.
-    Ed25519,
-    /// RFC 8410 and RFC 7748.
-    X25519,
-    /// FIPS 204; see `pq`, as for all below.
-    MlDsa44,
-    /// As above.
-    MlDsa65,
-    /// As above.
-    MlDsa87,
-    /// FIPS 203.
-    MlKem512,
-    /// As above.
-    MlKem768,
-    /// As above.
-    MlKem1024,
-}
-
-/// Bytes of heap that loading takes at most: text, decoded and decrypted bytes, in buffers that
-/// grow and that the heap rounds up, and the key's numbers. Measured, with a
-/// short one: 2 KiB and five bytes per byte, with long encrypted ones ten.
-pub(super) fn heap_to_load(len: usize) -> usize {
-    (2 << 10) + 11 * len
-}
-
-impl Kind {
-    fn curve(self) -> Option<c_int> {
-        match self {
-            Self::P256 => Some(lc::NID_X9_62_prime256v1),
-            Self::P384 => Some(lc::NID_secp384r1),
-            Self::P521 => Some(lc::NID_secp521r1),
-            _ => None,
-        }
-    }
-
-    /// Bytes of heap that making a key or using one takes at most, its tables and blinding
-    /// included. Measured at RSA: 22 KB with 2048 bits, 44 KB with 4096, 64 KB with 8192.
-    pub(super) fn heap(self, bits: usize) -> usize {
-        if self == Self::Rsa {
-            16 * bits.min(4096) + 6 * bits.saturating_sub(4096)
-        } else {
-            CURVE_HEAP
-        }
-    }
-
-    /// What an operation with a key of the kind takes.
-    fn room(self, bits: usize) -> Room<'static> {
-        match pq::stack(self) {
-            Class::Small => Room::heap(self.heap(bits)),
-            stack => Room { stack, ..Room::heap(pq::HEAP) },
-        }
-    }
-
-    /// For the way out of the domain.
-    fn code(self) -> usize {
-        self as usize
-    }
-
-    fn of_code(code: usize) -> Option<Self> {
-        [Self::Rsa, Self::P256, Self::P384, Self::P521, Self::Ed25519, Self::X25519]
-            .into_iter()
-            .chain(pq::ALL)
-            .find(|kind| kind.code() == code)
-    }
-}
 
 /// A private key.
 #[derive(Debug)]
@@ -230,7 +152,7 @@ impl PrivateKey {
             domain::run_with(runtime, room, || {
                 key = create(runtime);
                 // SAFETY: null or a key of the library's.
-                code = unsafe { object::kind_of(key) }.map(Kind::code);
+                code = unsafe { kind_of(key) }.map(Kind::code);
                 // SAFETY: as above; the buffer has the length given.
                 let public = unsafe { object::marshal_public(key, out, MOST_PUBLIC) };
                 (bits, public_len) = public;
