@@ -141,7 +141,7 @@ def exhaust(path: str, limit: int) -> None:
     assert len(refused) == 10
     assert all(need > 0 for need in refused)
     # What failed left nothing behind.
-    key = None  # type: ignore[assignment]  # the last one is dropped
+    key = None
     assert secretmem.posture().heap_blocks == 0
     small = Ed25519PrivateKey.generate()
     small.public_key().verify(small.sign(b"m"), b"m")
