@@ -284,6 +284,17 @@ def test_secrets_that_are_none(secret: str, said: str, tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_names_of_secrets(tmp_path: Path) -> None:
+    """A name is used once, and --allow-export names one that is there."""
+    (tmp_path / "key").write_bytes(KEY)
+    one = ("--secret", f"a=aes-gcm:file:{tmp_path}/key")
+    program = (sys.executable, "-m", "secretmem.cli.main", "agent")
+    told = stage.run(*program, *one, *one, check=False)
+    assert "two secrets are called 'a'" in told
+    told = stage.run(*program, *one, "--allow-export", "b", check=False)
+    assert "names no secret: 'b'" in told
+
+
 def test_key_files_in_age_files(tmp_path: Path) -> None:
     """--key with --identity; without one it says so."""
     key = stage.make_key(tmp_path, "ed25519")

@@ -365,3 +365,25 @@ def test_as_an_ordinary_user(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert stage.fingerprint(key) in done.stdout
     assert done.stdout.endswith(f"{unprivileged.NOBODY}\n")
+
+
+@pytest.mark.needs_root
+@pytest.mark.needs_unprivileged
+def test_with_little_memory_to_lock() -> None:
+    """At 64 KiB a key that does not fit is refused; the agent goes on."""
+    script = (
+        "umask 077; cd $HOME; ssh-keygen -q -t rsa -b 3072 -N '' -f rsa;"
+        " ssh-keygen -q -t ed25519 -N '' -f ed; ssh-add rsa; ssh-add rsa;"
+        " ssh-add ed && ssh-add -T ed.pub && ssh-add -l"
+    )
+    code = (
+        "import os, resource, sys; limit = 64 << 10;"
+        "resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit));"
+        "os.execv(sys.executable, [sys.executable, '-P', '-m',"
+        f"'secretmem.cli.main', 'agent', '--', 'sh', '-c', {script!r}])"
+    )
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o777)
+        done = unprivileged.run("-c", code, environment={"HOME": home})
+    assert done.returncode == 0, done.stderr
+    assert "ED25519" in done.stdout

@@ -137,6 +137,8 @@ class Connection:
             return
         except (Broken, EOFError, OSError, SecretmemError):
             self.close()
+        except Exception as error:  # noqa: BLE001 - the others go on
+            self._fail(error)
 
     def _check(self, events: int) -> None:
         """Look whether the client has ended."""
@@ -267,8 +269,10 @@ class Connection:
         try:
             self._server.loop.change(self.fd, _IN)
             self._answer(answer)
-        except OSError:
+        except (OSError, SecretmemError):
             self.close()
+        except Exception as error:  # noqa: BLE001 - the others go on
+            self._fail(error)
 
     def _write_hidden(self, reply: HiddenReply | HandedOver) -> None:
         """Send from secret memory; what does not fit waits."""
@@ -294,6 +298,12 @@ class Connection:
         if not self._out:
             self._server.loop.change(self.fd, _OUT)
         self._out = out[sent:]
+
+    def _fail(self, error: Exception) -> None:
+        """End only this connection; a message could show too much."""
+        what = f"fail ({type(error).__name__})"
+        self._session.state.uses.note(what, self._session.peer)
+        self.close()
 
     def close(self) -> None:
         """End the connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secretmem import Secret, _policy, age
+from secretmem import Secret, SecretmemError, _policy, age
 from secretmem.agent import constraints, publickey
 from secretmem.agent.identities import Identity
 from secretmem.agent.wire import WireError
@@ -46,7 +46,8 @@ def identity(found: object, *, constrained: bool) -> Identity | None:
     try:
         blob = _blob_with(key, certificate)
         limits = constraints.read(rest) if constrained else _none(rest)
-    except WireError:
+    except (WireError, SecretmemError):
+        # Reading the public numbers, too, takes secret memory for a moment.
         key.close()
         return None
     return Identity(blob, key, comment, limits)

@@ -15,7 +15,7 @@ from secretmem.crypto import Hmac, aead
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from secretmem import Secret
 
@@ -58,6 +58,28 @@ class Named:
             self.key.close()
         for each in self.key if self.purpose == AGE else ():
             each.close()
+
+
+def read_all(
+    texts: Iterable[str], allowed: Collection[str]
+) -> dict[str, Named]:
+    """
+    Read all secrets of the command line, by name.
+
+    Raises:
+        NamedError: As `read`; two have one name, or ``allowed`` names none.
+        SecretmemError, OSError: As `read`.
+    """
+    found: dict[str, Named] = {}
+    for text in texts:
+        secret = read(text, allowed)
+        if secret.name in found:
+            raise NamedError(f"two secrets are called {secret.name!r}")
+        found[secret.name] = secret
+    for name in allowed:
+        if name not in found:
+            raise NamedError(f"--allow-export names no secret: {name!r}")
+    return found
 
 
 def read(text: str, allowed: Collection[str]) -> Named:

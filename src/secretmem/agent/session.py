@@ -221,6 +221,10 @@ class Session:
         def finish(result: object) -> bytes:
             body.close()
             identity = loading.identity(result, constrained=constrained)
+            if identity is None:
+                failed = isinstance(result, BaseException)
+                why = type(result).__name__ if failed else "constraints"
+                self.state.uses.note(f"refuse add ({why})", self.peer)
             if identity is None or self.state.lock.locked:
                 return messages.FAILURE
             old = self._find(identity.blob)

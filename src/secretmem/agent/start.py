@@ -182,9 +182,7 @@ def _serve(
 def _load_all(options: Options, agent: life.Agent) -> None:
     """Load the keys and secrets of the command line."""
     try:
-        for text in options.secrets:
-            secret = named.read(text, options.exported)
-            agent.state.named[secret.name] = secret
+        agent.state.named |= named.read_all(options.secrets, options.exported)
         with contextlib.ExitStack() as stack:
             identities = [
                 stack.enter_context(identity)
