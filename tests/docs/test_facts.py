@@ -134,7 +134,7 @@ def test_numbers_of_the_core() -> None:
     assert constant("arena/growth.rs", "FIRST_PAGES") == 4
     assert constant("arena/mod.rs", "MOST_PAGES") == 256
     assert constant("arena/mod.rs", "MOST_PAGES_MPROTECT") == 8
-    assert "16 KiB up to 1 MiB, or up to 32 KiB" in limits
+    assert "up to 1 MiB, or up to 32 KiB with the mprotect gate" in limits
     assert constant("arena/mod.rs", "CANARY") == 8
     assert "8 bytes for a canary" in limits
     assert constant("arena/mod.rs", "MOST_BYTES") == 256 * KIB * KIB
