@@ -12,7 +12,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from secretmem import Secret
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from secretmem import Secret, keys
+from secretmem.crypto import pbkdf2
 
 
 if TYPE_CHECKING:
@@ -64,6 +68,26 @@ def reads() -> None:
         Secret.from_file("/proc/self/maps").close()
 
 
+def derives() -> None:
+    """Sit inside of one operation, on its stack, for longer than this runs."""
+    pbkdf2(secret, salt=b"salt" * 4, iterations=1 << 30)
+
+
+def makes_rsa_keys() -> None:
+    """Make keys, each of which takes a tenth of a second."""
+    while True:
+        keys.RSAPrivateKey.generate(2048).close()
+
+
+def signs() -> None:
+    """Sign again and again, on stacks of two sizes and with the heap."""
+    rsa = keys.RSAPrivateKey.generate(2048)
+    pq = keys.MLDSA65PrivateKey.generate()
+    while True:
+        rsa.sign(b"m", padding.PKCS1v15(), hashes.SHA256())
+        pq.sign(b"m")
+
+
 def holds_a_view() -> None:
     """Sit in a with block."""
     with secret.reveal() as view:
@@ -78,6 +102,8 @@ WORK: dict[str, list[Callable[[], None]]] = {
     "writes": [writes],
     "reads": [reads],
     "view": [holds_a_view],
+    "inside": [derives, makes_rsa_keys],
+    "keys": [signs],
     "all": [mixed, waits_for_input, waits_for_room, writes, reads],
 }
 

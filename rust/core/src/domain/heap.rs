@@ -254,6 +254,18 @@ impl Heap {
         }
     }
 
+    /// How many operations have the gate open, where mprotect(2) is the gate.
+    #[cfg(test)]
+    pub(super) fn openers(&self) -> u32 {
+        *self.openers.lock()
+    }
+
+    /// Fresh bytes that the operation on that stack may still take.
+    #[cfg(test)]
+    pub(super) fn claimed_by(&self, stack: Stack) -> usize {
+        self.state.lock().account(Some(stack)).map_or(0, |account| account.left)
+    }
+
     /// Unmaps the heap if nobody has anything of it. Returns bytes.
     pub(crate) fn trim(&self) -> usize {
         let mut chunks = self.chunks.lock();

@@ -18,6 +18,8 @@ pub(crate) mod route;
 pub(crate) mod stacks;
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, target_arch = "x86_64", not(miri)))]
+mod tests_exits;
 mod tramp;
 
 use crate::error::{Error, Result};

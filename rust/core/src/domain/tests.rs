@@ -7,7 +7,7 @@ use core::sync::atomic::AtomicUsize;
 use std::panic::panic_any;
 
 /// No other test may take a stack while one looks at them.
-static ALONE: crate::sync::Spin<()> = crate::sync::Spin::new(());
+pub(super) static ALONE: crate::sync::Spin<()> = crate::sync::Spin::new(());
 
 const MARK: [u8; 16] = *b"stack-mark-01234";
 
@@ -24,7 +24,7 @@ fn next_stack(runtime: &Runtime) -> Stack {
 }
 
 /// Whether the stack can be claimed again: other tests may hold others.
-fn comes_back(runtime: &Runtime, stack: Stack) -> bool {
+pub(super) fn comes_back(runtime: &Runtime, stack: Stack) -> bool {
     let mut claimed = Vec::new();
     while claimed.last() != Some(&stack) && claimed.len() < 64 {
         claimed.extend(runtime.stacks.claim(Class::Small));
