@@ -228,7 +228,7 @@ def test_the_limit_is_told() -> None:
 
         secret = Secret.random(32)
         fd = handover.to_descriptor(secret)
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (4096, 4096))
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
         if os.geteuid() == 0:  # whom older kernels do not limit
             os.setresuid(65534, 65534, 65534)
         failed = []
@@ -240,7 +240,8 @@ def test_the_limit_is_told() -> None:
                 action()
             except LimitError as error:
                 failed.append(error.need)
-        assert failed == [4096, 4096]
+        # Kernels that count per user charged the second page to its maker.
+        assert failed in ([4096], [4096, 4096])
         # The next number is free: nothing was left open.
         assert os.dup(fd) == fd + 1
 
