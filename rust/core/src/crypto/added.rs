@@ -176,7 +176,7 @@ impl pkey::PrivateKey {
     /// The key that `create` makes inside from a message at an address with a length.
     ///
     /// # Errors
-    /// As [`PrivateKey::load`].
+    /// As [`pkey::PrivateKey::load`].
     fn of_message(
         message: &Secret,
         options: Options,

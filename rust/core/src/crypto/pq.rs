@@ -1,7 +1,7 @@
 //! ML-DSA (FIPS 204) and ML-KEM (FIPS 203). Rust because the private keys are secret.
 //!
 //! Keys are [`PrivateKey`]s: kept as the PKCS#8 form of their seed, and as the library's object.
-//! The algorithms need deep stacks: [`deep`] tells before a file is read whether it may hold one.
+//! The algorithms need deep stacks: `deep` tells before a file is read whether it may hold one.
 
 use super::ok;
 use super::pkey::{Kind, PrivateKey};

@@ -49,6 +49,7 @@ core::arch::global_asm!(
     options(att_syntax)
 );
 
+// SAFETY: both are defined above with these arguments; the second needs the first below it.
 unsafe extern "C" {
     fn secretmem_test_escape_from(code: extern "C" fn(*mut c_void), argument: *mut c_void) -> i32;
     fn secretmem_test_escape() -> !;
