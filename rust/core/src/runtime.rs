@@ -17,6 +17,7 @@ use crate::window::{WindowStats, Windows};
 use crate::{asm, domain, secret};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::AcqRel, Ordering::Acquire};
 use core::sync::atomic::{Ordering::Relaxed, Ordering::Release};
+#[allow(clippy::disallowed_types, reason = "set by `start`, outside the domain")]
 use std::sync::OnceLock;
 
 /// Under this RLIMIT_MEMLOCK in bytes nothing is kept in reserve.
@@ -44,6 +45,7 @@ pub struct Runtime {
     pub(crate) windows: Windows,
 }
 
+#[allow(clippy::disallowed_types, reason = "set by `start`, outside the domain")]
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 static SETTINGS: Spin<Settings> =
     Spin::new(Settings { backend: Backend::MemfdSecret, allow_pku: true });

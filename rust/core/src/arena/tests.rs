@@ -193,6 +193,7 @@ fn closing_an_inherited_slot_ends_its_generation_first() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test of threads")]
 fn threads_share_an_arena() {
     let fake: &'static Fake = leak(Fake::new(512, false));
     let arena: &'static Arena = leak(arena(fake, false));

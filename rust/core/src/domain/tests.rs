@@ -206,6 +206,7 @@ fn a_stack_that_a_thread_cannot_give_back_keeps_nobody_waiting() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test of threads")]
 fn more_threads_than_stacks_wait_for_one() {
     let _alone = ALONE.lock();
     let runtime = runtime::get().expect("memfd_secret");
