@@ -29,7 +29,10 @@ pub(super) fn leaves_room(what: &str, code: impl FnOnce()) {
     {
         eprintln!("{what}: {deepest} bytes of stack");
     }
-    assert!(deepest > 0 && deepest + SIGNAL <= Class::Small.size(), "{what}: {deepest} bytes");
+    // Instrumented code needs more: `scripts/asan` says so.
+    if std::env::var_os("SECRETMEM_INSTRUMENTED").is_none() {
+        assert!(deepest > 0 && deepest + SIGNAL <= Class::Small.size(), "{what}: {deepest} bytes");
+    }
 }
 
 /// RFC 7748, section 6.1; a public key of small order gives zeros.
