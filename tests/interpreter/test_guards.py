@@ -13,7 +13,7 @@ import pytest
 
 import secretmem
 from secretmem import Secret
-from support import address_space, forked, holdings
+from support import address_space, alone, forked, holdings
 
 
 if TYPE_CHECKING:
@@ -227,3 +227,61 @@ def test_freed_slots_hold_zeros() -> None:
     data = forked.run(child).result()
     assert b"left behind" not in data
     assert data
+
+
+def derivation(kind: str) -> None:
+    """Look at the mappings while a thread derives a key from a password."""
+    import threading
+    from pathlib import Path
+
+    import secretmem
+    from secretmem import Secret
+    from secretmem.crypto import argon2id, pbkdf2, scrypt
+
+    secretmem.configure(gate="mprotect")
+    other = Secret.from_bytes(b"another secret of the same area")
+    password = Secret.from_bytes(b"password")
+
+    def mappings() -> dict[str, str]:
+        lines = Path("/proc/self/maps").read_text("ascii").splitlines()
+        fields = [line.split() for line in lines if " /secretmem" in line]
+        return {each[0]: each[1] for each in fields}
+
+    (area,) = mappings()
+    assert mappings()[area].startswith("---")
+    work: dict[str, Callable[[], Secret]] = {
+        "pbkdf2": lambda: pbkdf2(
+            password, salt=b"s" * 16, iterations=3_000_000
+        ),
+        "scrypt": lambda: scrypt(
+            password, salt=b"s" * 16, n=1 << 16, r=8, p=4
+        ),
+        "argon2id": lambda: argon2id(
+            password, salt=b"s" * 16, memory_cost=1 << 16, iterations=16
+        ),
+    }
+    derive = work[kind]
+    made: list[Secret] = []
+    thread = threading.Thread(target=lambda: made.append(derive()))
+    thread.start()
+    closed = opened = 0
+    while thread.is_alive():
+        inside = secretmem.posture().stacks_in_use > 0
+        now = mappings()
+        if inside and secretmem.posture().stacks_in_use > 0:
+            if now[area].startswith("---"):
+                closed += 1
+            else:
+                opened += 1
+    thread.join()
+    assert len(made[0]) == 32
+    assert other.matches(b"another secret of the same area")
+    # It is open for the copies in and out, which take microseconds.
+    assert closed > 20, (closed, opened)
+    assert opened <= 2, (closed, opened)
+
+
+@pytest.mark.parametrize("kind", ["pbkdf2", "scrypt", "argon2id"])
+def test_a_derivation_leaves_the_arena_closed(kind: str) -> None:
+    """With the mprotect gate, which opens for all threads."""
+    alone.passes(derivation, kind, timeout=120)

@@ -2,19 +2,63 @@
 //! the password is secret.
 //!
 //! Password, keyed state and result stay in secret memory; the large arrays of scrypt and
-//! Argon2 do not (see `work`). The gate of the password is open for as long as it takes.
+//! Argon2 do not (see `work`). These functions take long, so the password is copied into pages of
+//! its own and its slot closed again: with the mprotect gate, which opens for all threads, no
+//! other secret of its area is open meanwhile.
 
 use super::mac::Hash;
 use super::ok;
+use crate::asm;
+use crate::bounce::Bounce;
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
+use crate::runtime::{self, Runtime};
 use crate::secret::{Options, Secret};
 use crate::work::Work;
 use argon2::{Algorithm, Argon2, AssociatedData, Block, Params, ParamsBuilder, Version};
 
 /// Bytes of heap for the library's small objects.
 const HEAP: usize = 4 << 10;
+
+/// Copies the secrets into pages of their own, runs `code` with them and room for `length` bytes
+/// open, and makes those a secret.
+fn derive(
+    secrets: [Option<&Secret>; 2],
+    length: usize,
+    options: Options,
+    code: impl FnOnce(&'static Runtime, [(*const u8, usize); 2], *mut u8) -> Result<bool>,
+) -> Result<Option<Secret>> {
+    let draft = Draft::new(length, options)?;
+    let sizes = secrets.map(|secret| secret.map_or(0, Secret::size));
+    let starts = [0, sizes.first().copied().unwrap_or(0)];
+    let end = sizes.iter().sum::<usize>();
+    let pages = Bounce::of(end + length)?;
+    for (secret, start) in secrets.into_iter().zip(starts) {
+        let Some(secret) = secret else { continue };
+        let (pinned, size) = (secret.pin()?, secret.size());
+        pinned.with(|from| {
+            pages.with(|to| {
+                // SAFETY: the pages have room for all of them; both gates are open.
+                unsafe { asm::copy(to.wrapping_add(start), from, size) };
+            })
+        })??;
+    }
+    let done = pages.with(|at| {
+        let [first, second] = starts.map(|start| at.wrapping_add(start).cast_const());
+        let [first_size, second_size] = sizes;
+        let given = [(first, first_size), (second, second_size)];
+        code(draft.runtime(), given, at.wrapping_add(end))
+    })??;
+    if !done {
+        return Ok(None);
+    }
+    pages.with(|from| {
+        // SAFETY: both have `length` bytes; both gates are open.
+        draft.with(|to| unsafe { asm::copy(to, from.wrapping_add(end), length) })
+    })??;
+    draft.finish().map(Some)
+}
 
 /// PBKDF2 with HMAC.
 ///
@@ -32,30 +76,27 @@ pub fn pbkdf2(
         return Err(Error::Key("PBKDF2 takes one iteration or more"));
     }
     check_length(length, u32::MAX as usize)?;
-    let pinned = password.pin()?;
-    let draft = Draft::new(length, options)?;
-    let (method, size) = (hash.method(), password.size());
+    let method = hash.method();
     let (salt_at, salt_len) = (salt.as_ptr(), salt.len());
-    let done = pinned.with(|at| {
-        draft.with(|to| {
-            domain::run_with_heap(pinned.runtime, HEAP, || {
-                // SAFETY: all buffers have the lengths given; the gates are open.
-                ok(unsafe {
-                    aws_lc_sys::PKCS5_PBKDF2_HMAC(
-                        at.cast(),
-                        size,
-                        salt_at,
-                        salt_len,
-                        iterations,
-                        method,
-                        length,
-                        to,
-                    )
-                })
+    let derived = derive([Some(password), None], length, options, |runtime, [given, _], to| {
+        let (at, size) = given;
+        domain::run_with_heap(runtime, HEAP, || {
+            // SAFETY: all buffers have the lengths given; the gates are open.
+            ok(unsafe {
+                aws_lc_sys::PKCS5_PBKDF2_HMAC(
+                    at.cast(),
+                    size,
+                    salt_at,
+                    salt_len,
+                    iterations,
+                    method,
+                    length,
+                    to,
+                )
             })
         })
-    })???;
-    if done { draft.finish() } else { Err(Error::Library("PKCS5_PBKDF2_HMAC")) }
+    });
+    derived?.ok_or(Error::Library("PKCS5_PBKDF2_HMAC"))
 }
 
 fn check_length(length: usize, most: usize) -> Result<()> {
@@ -116,35 +157,31 @@ pub fn scrypt(
 ) -> Result<Secret> {
     let bytes = cost.work()?;
     check_length(length, (u32::MAX as usize) * 32)?;
-    let pinned = password.pin()?;
-    let work = Work::new(pinned.runtime.kernel, bytes)?;
-    let draft = Draft::new(length, options)?;
-    let size = password.size();
+    let work = Work::new(runtime::get()?.kernel, bytes)?;
     let (salt_at, salt_len, Scrypt { n, r, p, .. }) = (salt.as_ptr(), salt.len(), cost);
     let offer = work.offer();
-    let done = pinned.with(|at| {
-        draft.with(|to| {
-            domain::run_with_heap(pinned.runtime, HEAP, || {
-                // SAFETY: all buffers have the lengths given; the gates are open.
-                ok(unsafe {
-                    aws_lc_sys::EVP_PBE_scrypt(
-                        at.cast(),
-                        size,
-                        salt_at,
-                        salt_len,
-                        n,
-                        r,
-                        p,
-                        bytes,
-                        to,
-                        length,
-                    )
-                })
+    let derived = derive([Some(password), None], length, options, |runtime, [given, _], to| {
+        let (at, size) = given;
+        domain::run_with_heap(runtime, HEAP, || {
+            // SAFETY: all buffers have the lengths given; the gates are open.
+            ok(unsafe {
+                aws_lc_sys::EVP_PBE_scrypt(
+                    at.cast(),
+                    size,
+                    salt_at,
+                    salt_len,
+                    n,
+                    r,
+                    p,
+                    bytes,
+                    to,
+                    length,
+                )
             })
         })
-    })???;
+    });
     drop(offer);
-    if done { draft.finish() } else { Err(Error::Library("EVP_PBE_scrypt")) }
+    derived?.ok_or(Error::Library("EVP_PBE_scrypt"))
 }
 
 /// What goes into Argon2id beside the password.
@@ -199,36 +236,24 @@ pub fn argon2id(
     let params = cost.params(input, length)?;
     let blocks = params.block_count();
     let bytes = within(blocks.checked_mul(Block::SIZE), cost.most)?;
-    let pinned = password.pin()?;
-    let extra = input.secret.map(Secret::pin).transpose()?;
-    let work = Work::new(pinned.runtime.kernel, bytes)?;
-    let draft = Draft::new(length, options)?;
-    let size = password.size();
-    let extra_size = input.secret.map_or(0, Secret::size);
+    let work = Work::new(runtime::get()?.kernel, bytes)?;
     let memory: *mut Block = work.base().cast();
-    let derive = |extra: *const u8| {
-        pinned.with(|at| {
-            draft.with(|to| {
-                domain::run(pinned.runtime, || {
-                    // SAFETY: open, and of that size.
-                    let password = unsafe { core::slice::from_raw_parts(at, size) };
-                    // SAFETY: as above, or no bytes.
-                    let extra = unsafe { core::slice::from_raw_parts(extra, extra_size) };
-                    // SAFETY: the draft is open and has that length.
-                    let out = unsafe { core::slice::from_raw_parts_mut(to, length) };
-                    // SAFETY: the work memory has that many blocks, is aligned to a page, and
-                    // blocks are numbers.
-                    let memory = unsafe { core::slice::from_raw_parts_mut(memory, blocks) };
-                    fill(params.clone(), (password, extra, input.salt), memory, out)
-                })
-            })
+    let secrets = [Some(password), input.secret];
+    let derived = derive(secrets, length, options, |runtime, [first, second], to| {
+        domain::run(runtime, || {
+            // SAFETY: open, and of that size.
+            let password = unsafe { core::slice::from_raw_parts(first.0, first.1) };
+            // SAFETY: as above, or no bytes.
+            let extra = unsafe { core::slice::from_raw_parts(second.0, second.1) };
+            // SAFETY: the pages are open and have that length.
+            let out = unsafe { core::slice::from_raw_parts_mut(to, length) };
+            // SAFETY: the work memory has that many blocks, is aligned to a page, and blocks are
+            // numbers.
+            let memory = unsafe { core::slice::from_raw_parts_mut(memory, blocks) };
+            fill(params.clone(), (password, extra, input.salt), memory, out)
         })
-    };
-    let done = match &extra {
-        Some(pinned) => pinned.with(derive)?,
-        None => derive(core::ptr::dangling()),
-    }???;
-    if done { draft.finish() } else { Err(Error::Library("Argon2id")) }
+    });
+    derived?.ok_or(Error::Library("Argon2id"))
 }
 
 /// Inside the domain: does not allocate.

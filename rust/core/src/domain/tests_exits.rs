@@ -49,9 +49,12 @@ core::arch::global_asm!(
     options(att_syntax)
 );
 
-// SAFETY: both are defined above with these arguments; the second needs the first below it.
 unsafe extern "C" {
+    /// # Safety
+    /// Defined above with these arguments; the code takes the argument.
     fn secretmem_test_escape_from(code: extern "C" fn(*mut c_void), argument: *mut c_void) -> i32;
+    /// # Safety
+    /// Defined above; the other one is below this frame.
     fn secretmem_test_escape() -> !;
 }
 
