@@ -20,6 +20,7 @@ SOURCE = str(Path(secretmem.__file__).parents[1])
 SETUP = (
     f"sys.path.insert(0, {SOURCE!r})",
     "from conformance import area_actor",
+    "area_actor.name_nobody()",
     "worker.Worker.actor_class = area_actor.AreaActor",
 )
 """What a nursery runs first, so that its workers are area actors."""
@@ -36,10 +37,14 @@ def _nobody(uid: int, proc: str = "/proc") -> tuple[list[_limits.Holder], int]:
     return [], 0
 
 
-# The message of a LimitError names who else holds memory, for which all of
-# /proc is read; random programs meet that error thousands of times and
-# compare its type only.
-_limits.scan = _nobody
+def name_nobody() -> None:
+    """
+    Let this process's LimitErrors name no holders.
+
+    All of /proc is read for them; random programs meet that error thousands
+    of times and compare its type only.
+    """
+    _limits.scan = _nobody
 
 
 class AreaActor(Actor):
