@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,43 @@ def holding(content: bytes) -> Iterator[int]:
         child.stdin.close()
         child.stdout.close()
         child.wait(30)
+
+
+# Waits in vfork(2), uninterruptibly, until somebody writes to the FIFO that
+# its child opens.
+_WAITING = """
+import os, sys
+fifo = (os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)
+os.posix_spawn("/bin/true", ["true"], {}, file_actions=[fifo])
+print("spawned", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def waiting(fifo: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process whose thread cannot be stopped; it can at the end."""
+    os.mkfifo(fifo)
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WAITING, str(fifo)],
+        stdout=subprocess.PIPE,
+    ) as child:
+        try:
+            while state(child.pid) != "D":
+                time.sleep(0.001)
+            yield child
+        finally:
+            # Its child's open(2) waits: this one does not.
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            try:
+                child.wait(30)
+            finally:
+                child.kill()
+
+
+def state(pid: int) -> str:
+    """Give the letter of proc_pid_stat(5)."""
+    text = Path(f"/proc/{pid}/stat").read_text("ascii")
+    return text.rpartition(")")[2].split()[0]
 
 
 @contextlib.contextmanager

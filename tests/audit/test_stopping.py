@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from audit.targets import holding, search_for
+from audit.targets import holding, search_for, state
 from secretmem.audit import AuditError, audit_process, sample_process
 from support import alone
 
@@ -40,23 +39,19 @@ print(os.read(there, 4096).count(signal.SIGRTMIN), flush=True)
 """
 
 
-def _state(pid: int) -> str:
-    """Give the letter of proc_pid_stat(5)."""
-    text = Path(f"/proc/{pid}/stat").read_text("ascii")
-    return text.rpartition(")")[2].split()[0]
-
-
 def test_a_stopped_process_stays_stopped() -> None:
     """As by SIGSTOP; it goes on at SIGCONT, and is searched meanwhile."""
     with search_for("raw", KEY) as search, holding(KEY) as pid:
         os.kill(pid, signal.SIGSTOP)
-        while _state(pid) != "T":
+        while state(pid) != "T":
             time.sleep(0.001)
         report = audit_process(pid, search, hold=True)
         assert not report.clean
-        assert _state(pid) == "T"
+        # It is woken up to stop once more; one that goes on waits for input.
+        while (now := state(pid)) != "T":
+            assert now in "tR"
         os.kill(pid, signal.SIGCONT)
-        while _state(pid) == "T":
+        while state(pid) == "T":
             time.sleep(0.001)
 
 
@@ -88,7 +83,7 @@ def die_while_it_is_stopped(pid: int) -> None:
     """Run in an interpreter of its own: as if killed."""
     import os
 
-    from secretmem.audit.search import stopped
+    from secretmem.audit.stops import stopped
 
     with stopped(pid):
         os._exit(7)
@@ -107,7 +102,7 @@ def test_it_goes_on_if_the_auditor_dies() -> None:
             text=True,
         )
         assert done.returncode == 7, done.stderr
-        while _state(pid) == "t":
+        while state(pid) == "t":
             time.sleep(0.001)
         with search_for("raw", KEY) as search:
             assert not audit_process(pid, search).clean
@@ -117,7 +112,7 @@ def test_one_that_is_traced_already_is_told() -> None:
     """The tracer is named."""
     code = (
         "import sys, time\n"
-        "from secretmem.audit.search import stopped\n"
+        "from secretmem.audit.stops import stopped\n"
         "with stopped(int(sys.argv[1])):\n"
         "    print('stopped', flush=True)\n"
         "    sys.stdin.read()\n"
@@ -139,7 +134,7 @@ def test_one_that_is_traced_already_is_told() -> None:
 def test_itself_and_what_has_ended() -> None:
     """A process cannot audit itself; a zombie has nothing."""
     child = subprocess.Popen([sys.executable, "-I", "-c", ""])
-    while _state(child.pid) != "Z":
+    while state(child.pid) != "Z":
         time.sleep(0.001)
     with search_for("raw", KEY) as search:
         with pytest.raises(AuditError, match="cannot audit itself"):

@@ -96,11 +96,19 @@ impl SearchBase {
     }
 }
 
-/// Attaches to a thread and stops it; the signal that `trace_resume` hands on, or 0.
+/// Attaches to a thread and asks it to stop.
 #[pyfunction]
 #[pyo3(signature = (thread, /))]
-pub(crate) fn trace_stop(thread: i32) -> Outcome<i32> {
-    Ok(threads::stop(thread)?)
+pub(crate) fn trace_seize(thread: i32) -> Outcome<()> {
+    Ok(threads::seize(thread)?)
+}
+
+/// Whether an attached thread has stopped: the signal that `trace_resume` hands on, or 0; None as
+/// long as it has not.
+#[pyfunction]
+#[pyo3(signature = (thread, /))]
+pub(crate) fn trace_stopped(thread: i32) -> Outcome<Option<i32>> {
+    Ok(threads::stopped(thread)?)
 }
 
 /// Detaches from a stopped thread.

@@ -42,7 +42,7 @@ mod _native {
     #[pymodule_export]
     use super::area::AreaBase;
     #[pymodule_export]
-    use super::audit::{SearchBase, allow_tracer, trace_resume, trace_stop};
+    use super::audit::{SearchBase, allow_tracer, trace_resume, trace_seize, trace_stopped};
     #[pymodule_export]
     use super::crypto::{
         aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,

@@ -80,7 +80,9 @@ def audit_core(
     except OSError as error:
         raise AuditError(f"{path}: {error.strerror}") from error
     lost = sum(map(len, unread))
-    report.searched, report.complete = done - lost, done == size and not lost
+    report.searched = done - lost
+    if done < size or lost:
+        report.gaps.append("the file could not be read to its end")
     report.findings = [_finding(hit, parts) for hit in hits]
     report.seconds = time.monotonic() - began
     return report

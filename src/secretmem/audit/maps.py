@@ -23,7 +23,7 @@ _SPECIAL = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 # Documentation/admin-guide/mm/pagemap.rst
 _HERE = 1 << 63 | 1 << 62
 _OF_FILE = 1 << 61
-_ENTRY = 8
+ENTRY = 8
 _ENTRIES = 1 << 16
 
 
@@ -89,11 +89,11 @@ def runs(
 
 def _touched(pagemap: int, mapping: Mapping, *, files: bool) -> Iterator[int]:
     """Give the addresses of touched pages, those of a file perhaps not."""
-    empty = bytes(_ENTRY * _ENTRIES)
+    empty = bytes(ENTRY * _ENTRIES)
     first, end = mapping.start // PAGE, mapping.stop // PAGE
     for at in range(first, end, _ENTRIES):
         count = min(_ENTRIES, end - at)
-        raw = os.pread(pagemap, count * _ENTRY, at * _ENTRY)
+        raw = os.pread(pagemap, count * ENTRY, at * ENTRY)
         if raw == empty[: len(raw)]:
             continue
         for index, entry in enumerate(memoryview(raw).cast("Q")):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self
 from secretmem.audit import maps
 from secretmem.audit.errors import AuditError, refused
 from secretmem.audit.report import Finding, Report
-from secretmem.audit.search import stopped
+from secretmem.audit.stops import PATIENCE, CannotStop, stopped
 
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 # What is found beyond this tells nothing new.
 _MOST = 10_000
+
+# Seconds for each further thread when one could not be stopped: there may be
+# thousands, and with `hold` all others stand still meanwhile.
+_IMPATIENCE = 0.05
 
 # Intel SDM volume 1, 13.4: where registers lie in XSTATE; the rest is where
 # the maker of the processor put it.
@@ -109,7 +113,9 @@ def _look(
             contextlib.ExitStack() as held,
         ):
             stacks = _registers(pid, search, report, held if hold else None)
-            if inside and memory.on_its_stack(stacks[pid]):
+            if inside and (
+                pid not in stacks or memory.on_its_stack(stacks[pid])
+            ):
                 return None
             _scan(memory, search, report, set(stacks.values()), progress)
     except OSError as error:
@@ -160,6 +166,18 @@ class _Memory:
             for mapping in maps.mappings(self.pid)
         ]
 
+    def exists(self, mapping: Mapping) -> bool:
+        """
+        Tell whether a process still has this memory.
+
+        The files belong to the memory that there was when they were opened,
+        whatever the process, or another one of that number, has now: after
+        execve(2) and after the end of a process, reads give 0 bytes
+        (fs/proc/task_mmu.c, pagemap_read).
+        """
+        at = mapping.start // maps.PAGE * maps.ENTRY
+        return bool(os.pread(self.pagemap, maps.ENTRY, at))
+
     def on_its_stack(self, pointer: int) -> bool:
         """Tell whether a stack pointer is in the main thread's own stack."""
         return any(
@@ -185,18 +203,26 @@ def _registers(
     """
     Look in the registers of all threads; gives their stack pointers.
 
-    Threads that are started meanwhile are looked at too.
+    Threads that are started meanwhile are looked at too.  One that cannot be
+    stopped is a gap in the report.
     """
     seen: set[int] = set()
     stacks = {}
+    missed = False
     while fresh := set(threads(pid)) - seen:
         for thread in sorted(fresh):
             seen.add(thread)
             with contextlib.ExitStack() as block:
                 began = time.monotonic()
                 try:
-                    (held or block).enter_context(stopped(thread))
+                    (held or block).enter_context(
+                        stopped(thread, _IMPATIENCE if missed else PATIENCE)
+                    )
                     pointer, hits = search.registers(thread)
+                except CannotStop as error:
+                    missed = True
+                    report.gaps.append(str(error))
+                    continue
                 except ProcessLookupError:
                     if thread == pid:
                         raise
@@ -248,19 +274,20 @@ def _scan(
     for mapping, found in parts:
         for run in found:
             if len(report.findings) >= _MOST:
-                report.complete = False
+                report.gaps.append(f"more than {_MOST} pieces were found")
                 return
+            before = done
             hits, unread = search.scan(
                 memory.mem, run.start, run.stop, searched
             )
             lost = sum(map(len, unread))
-            report.searched += len(run) - lost
+            report.searched += done - before - lost
             if lost:
                 name = mapping.name
                 report.refused[name] = report.refused.get(name, 0) + lost
             report.findings += _in_memory(mapping, hits, stacks)
-    if not _alive(memory):
-        report.complete = False
+    if done < total or not memory.exists(parts[0][0]):
+        report.gaps.append("the process ended or called execve(2) meanwhile")
 
 
 def _in_memory(
@@ -281,13 +308,3 @@ def _in_memory(
             hit.address,
             hit.size,
         )
-
-
-def _alive(memory: _Memory) -> bool:
-    """Tell whether the memory is still that of a living process."""
-    try:
-        return bool(maps.mappings(memory.pid))
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ESRCH):
-            return False
-        raise

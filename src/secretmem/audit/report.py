@@ -65,8 +65,17 @@ class Report:
     stopped: float = 0.0
     """Seconds of the longest stop of a thread."""
     seconds: float = 0.0
-    complete: bool = True
-    """False if the target ended meanwhile, or too much was found."""
+    gaps: list[str] = field(default_factory=list)
+    """
+    Why the audit is not complete: the target ended or called execve(2)
+    meanwhile, a thread could not be stopped, too much was found, a core file
+    is cut off.
+    """
+
+    @property
+    def complete(self) -> bool:
+        """Whether all was searched; if not, a clean report proves nothing."""
+        return not self.gaps
 
     @property
     def clean(self) -> bool:
@@ -96,6 +105,7 @@ class Report:
             "target": self.target,
             "clean": self.clean,
             "complete": self.complete,
+            "gaps": self.gaps,
             "keys": sorted({form.key for form in self.forms}),
             "forms": len(self.forms),
             "searched": self.searched,
@@ -118,6 +128,8 @@ class Report:
         for name, count in sorted(self.refused.items()):
             what = "secret memory" if name == SECRET else name or "anonymous"
             yield f"not readable {size_text(count)} of {what}"
+        for gap in self.gaps:
+            yield f"not complete {gap}"
         yield ""
         if self.findings:
             yield from self._table()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from secretmem import _policy
@@ -11,7 +10,7 @@ from secretmem.exceptions import InvalidKey
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from secretmem import _native
     from secretmem.audit.planted import Planted
@@ -117,7 +116,8 @@ class Search:
                 fd, begin, min(_STEP, stop - begin)
             )
             found += [Hit(self.forms[f], place, n) for f, place, n in hits]
-            refused += [range(a, a + n) for a, n in unread]
+            # What two reads have in common counts once.
+            refused += [range(max(a, at), a + n) for a, n in unread]
             if end <= at:
                 break  # the end of the file, or of the process
             searched(end - at)
@@ -171,14 +171,3 @@ def merged(hits: Sequence[Hit]) -> list[Hit]:
 
 def _end(hit: Hit) -> int:
     return hit.address + hit.size
-
-
-@contextlib.contextmanager
-def stopped(thread: int) -> Iterator[None]:
-    """Stop a thread of another process for the length of a block."""
-    signal = _native.trace_stop(thread)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            _native.trace_resume(thread, signal)

@@ -37,8 +37,9 @@ Examples:
   $ secretmem audit --pid 4711 --key 'aes=fd:3?encoding=hex' 3< key.hex
   $ secretmem audit --core core.4711 --key password=prompt --json
 
-Exit status: 0 nothing found, 1 found, 2 usage, 69 the target cannot be
-looked into, or there is no secret memory here for the keys.
+Exit status: 0 nothing found, 1 found, 2 usage, 69 nothing found but not all
+was searched, the target cannot be looked into, or there is no secret memory
+here for the keys.
 """
 
 
@@ -107,6 +108,8 @@ def command(
         voice.complain(f"no secret memory for the keys: {error}")
         return voice.UNAVAILABLE
     _show(report, as_json=as_json)
+    if report.clean and not report.complete:
+        return voice.UNAVAILABLE
     return voice.FINE if report.clean else voice.FINDING
 
 
@@ -169,5 +172,6 @@ def _show(report: Report, *, as_json: bool) -> None:
     *lines, sentence = report.lines()
     for line in lines:
         console.print(line)
-    colour = "bold green" if report.clean else "bold red"
+    fine = "bold green" if report.complete else "bold yellow"
+    colour = fine if report.clean else "bold red"
     console.print(sentence, style=colour)

@@ -327,6 +327,8 @@ def _seen(cell: Cell, report: Report) -> Seen:
     """Sort what a look showed; it must show the control."""
     if not any(f.key == _CONTROL for f in report.findings):
         cell.broken = "a look did not show what the process holds openly"
+    elif not report.complete:
+        cell.broken = f"a look was not complete: {'; '.join(report.gaps)}"
     found = [f for f in report.findings if f.key == _LABEL]
     memory = [f for f in found if f.kind != "registers"]
     return Seen(

@@ -22,7 +22,7 @@ from secretmem.audit.planted import KINDS, secret_of
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from secretmem import _native
     from secretmem.keys._load import Loaded
@@ -31,9 +31,14 @@ else:
 
 
 _CONTROL = "control"
+_LOOKER = "secretmem.testing._looker"
 
 # Bytes of a key, which fit into a pipe; as in the compiled part.
 _MOST = 8192
+
+# The audit of each process that is inside its block: a child after fork(2)
+# may have its own.
+_running: dict[int, ResidueAudit] = {}
 
 
 class Look(NamedTuple):
@@ -43,6 +48,8 @@ class Look(NamedTuple):
     findings: tuple[Finding, ...]
     searched: int
     """Bytes."""
+    refused: dict[str, int]
+    """Bytes that could not be read, by mapping; secret memory is there."""
 
 
 class ResidueAudit:
@@ -58,11 +65,15 @@ class ResidueAudit:
     The keys may be closed inside the block.  At its end there is a last
     look; `look` makes others before.  Each look also has to find a random
     value that this process holds: one that does not is an error, and no
-    clean result.
+    clean result; so is one that could not search all.
+
+    There is one audit at a time in a process, since Yama allows one process
+    to look (``PR_SET_PTRACER``): give all keys to one.
 
     Raises:
-        AuditError: A key is not what its kind says, or this process cannot
-            be looked into (it is not dumpable, ptrace(2) is forbidden).
+        AuditError: A key is not what its kind says, this process cannot
+            be looked into (it is not dumpable, ptrace(2) is forbidden), or
+            another audit is inside its block.
     """
 
     def __init__(self, *keys: Secret | Loaded, kind: str = "raw") -> None:
@@ -73,7 +84,6 @@ class ResidueAudit:
         self._keys = keys
         self._kind = kind
         self._child: subprocess.Popen[bytes] | None = None
-        self._ends = contextlib.ExitStack()
         # Here in plain sight: each look must find it.
         self._control = os.urandom(32)
         self.looks: list[Look] = []
@@ -81,6 +91,12 @@ class ResidueAudit:
 
     def __enter__(self) -> Self:
         """Start the process that looks, and give it the keys."""
+        pid = os.getpid()
+        if self._child or _running.setdefault(pid, self) is not self:
+            raise AuditError(
+                "an audit of this process is inside its block: there is one "
+                "at a time; give all keys to one"
+            )
         try:
             self._start()
         except BaseException:
@@ -104,16 +120,21 @@ class ResidueAudit:
             moment: How messages call it.
 
         Raises:
-            AuditError: The process cannot be looked into.
+            AuditError: The process cannot be looked into, or not all was
+                searched.
         """
         answer = self._ask({})
+        if not answer["complete"]:
+            raise AuditError(
+                "the audit is not complete: " + "; ".join(answer["gaps"])
+            )
         found = [Finding(**each) for each in answer["findings"]]
         if not any(each.key == _CONTROL for each in found):
             raise AuditError(
                 "the audit did not find the value that it must find"
             )
         keys = tuple(each for each in found if each.key != _CONTROL)
-        look = Look(moment, keys, answer["searched"])
+        look = Look(moment, keys, answer["searched"], answer["refused"])
         self.looks.append(look)
         return look
 
@@ -148,36 +169,35 @@ class ResidueAudit:
     # -- The process that looks ----------------------------------------------
 
     def _start(self) -> None:
-        orders, sources = [], []
-        for number, key in enumerate(self._keys, 1):
-            label = f"key {number}" if len(self._keys) > 1 else "the key"
-            kind, secret = secret_of(key, self._kind)
-            with contextlib.ExitStack() as made:
-                if secret is not key:
-                    made.enter_context(secret)
-                if len(secret) > _MOST:
-                    raise AuditError(f"a key has at most {_MOST} bytes")
-                source, target = os.pipe()
-                sources.append(source)
-                secret.write_to(target)
-                os.close(target)
-            orders.append({"label": label, "kind": kind, "fd": source})
-        source, target = os.pipe()
-        sources.append(source)
-        os.write(target, self._control)
-        os.close(target)
-        orders.append({"label": _CONTROL, "kind": "raw", "fd": source})
-        command = [sys.executable, "-P", "-m", "secretmem.testing._looker"]
-        command += [str(os.getpid()), str(len(orders))]
-        self._child = subprocess.Popen(  # noqa: S603 - this package's own
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=sources,
-            env=_environment(),
-        )
-        for fd in sources:
-            os.close(fd)
+        orders: list[dict[str, object]] = []
+        sources = []
+        # The reading ends, each with a key in plain: closed whatever happens.
+        with contextlib.ExitStack() as ends:
+            for number, key in enumerate(self._keys, 1):
+                label = f"key {number}" if len(self._keys) > 1 else "the key"
+                kind, secret = secret_of(key, self._kind)
+                with contextlib.ExitStack() as made:
+                    if secret is not key:
+                        made.enter_context(secret)
+                    if len(secret) > _MOST:
+                        raise AuditError(f"a key has at most {_MOST} bytes")
+                    fd = _piped(ends, secret.write_to)
+                sources.append(fd)
+                orders.append({"label": label, "kind": kind, "fd": fd})
+            control = self._control
+            fd = _piped(ends, lambda target: os.write(target, control))
+            sources.append(fd)
+            orders.append({"label": _CONTROL, "kind": "raw", "fd": fd})
+            self._child = subprocess.Popen(  # noqa: S603 - this package's own
+                [
+                    *(sys.executable, "-P", "-m", _LOOKER),
+                    *(str(os.getpid()), str(len(orders))),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=sources,
+                env=_environment(),
+            )
         with contextlib.suppress(OSError):  # EINVAL: no Yama, no need
             _native.allow_tracer(self._child.pid)
         self._ask(*orders)
@@ -200,12 +220,25 @@ class ResidueAudit:
 
     def _stop(self) -> None:
         child, self._child = self._child, None
+        if _running.get(os.getpid()) is self:
+            del _running[os.getpid()]
         if child is None:
             return
         with child:
             child.kill()
         with contextlib.suppress(OSError):
             _native.allow_tracer(0)
+
+
+def _piped(ends: contextlib.ExitStack, write: Callable[[int], object]) -> int:
+    """Give the reading end of a pipe with what `write` puts into it."""
+    source, target = os.pipe()
+    ends.callback(os.close, source)
+    try:
+        write(target)
+    finally:
+        os.close(target)
+    return source
 
 
 def _place(finding: Finding) -> str:

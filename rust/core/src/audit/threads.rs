@@ -23,13 +23,21 @@ pub struct Registers {
     pub hits: Vec<(usize, Hit)>,
 }
 
-/// Attaches to a thread and stops it. Gives the signal that it was about to get, which
-/// [`resume`] hands on, or 0.
+/// Attaches to a thread and asks it to stop.
 ///
 /// # Errors
 /// EPERM if this process may not, ESRCH if the thread ended.
-pub fn stop(thread: i32) -> Result<i32> {
-    linux::trace_stop(thread).map_err(|errno| Error::Call { call: "ptrace", errno })
+pub fn seize(thread: i32) -> Result<()> {
+    linux::trace_seize(thread).map_err(|errno| Error::Call { call: "ptrace", errno })
+}
+
+/// Tells whether an attached thread has stopped: the signal that it was about to get, which
+/// [`resume`] hands on, or 0; None as long as it has not.
+///
+/// # Errors
+/// ESRCH if the thread ended.
+pub fn stopped(thread: i32) -> Result<Option<i32>> {
+    linux::trace_stopped(thread).map_err(|errno| Error::Call { call: "waitpid", errno })
 }
 
 /// Detaches from a thread, which goes on.

@@ -375,30 +375,39 @@ fn trace(request: libc::c_uint, thread: c_int, address: usize, data: usize) -> K
     if done == -1 { Err(errno()) } else { Ok(()) }
 }
 
-/// Attaches to a thread and stops it: PTRACE_SEIZE, PTRACE_INTERRUPT, ptrace(2). Gives the signal
-/// that it was about to get, or 0.
+/// Attaches to a thread and asks it to stop: PTRACE_SEIZE, PTRACE_INTERRUPT, ptrace(2). It stops
+/// when it can: [`trace_stopped`] tells.
 ///
 /// # Errors
-/// EPERM, ESRCH; ESRCH too if the thread ended meanwhile.
-pub fn trace_stop(thread: c_int) -> KResult<c_int> {
+/// EPERM, ESRCH; the thread is not attached to then.
+pub fn trace_seize(thread: c_int) -> KResult<()> {
     trace(libc::PTRACE_SEIZE, thread, 0, 0)?;
-    trace(libc::PTRACE_INTERRUPT, thread, 0, 0)?;
+    trace(libc::PTRACE_INTERRUPT, thread, 0, 0).inspect_err(|_| {
+        // Refused only if it is about to end; if it did stop, it must not stay so.
+        let _ = trace_resume(thread, 0);
+    })
+}
+
+/// Tells, without waiting, whether an attached thread has stopped: the signal that it was about
+/// to get, or 0; None as long as it has not. waitpid(2), WNOHANG: a thread in an uninterruptible
+/// sleep (vfork(2), a dead file server) may not stop for hours.
+///
+/// # Errors
+/// ESRCH if the thread ended meanwhile, ECHILD if it is not attached to.
+pub fn trace_stopped(thread: c_int) -> KResult<Option<c_int>> {
     let mut status = 0;
-    loop {
-        // SAFETY: status is ours.
-        let got = unsafe { libc::waitpid(thread, &raw mut status, libc::__WALL) };
-        if got == thread {
-            break;
-        }
-        if errno() != libc::EINTR {
-            return Err(errno());
-        }
+    // SAFETY: status is ours.
+    let got = unsafe { libc::waitpid(thread, &raw mut status, libc::__WALL | libc::WNOHANG) };
+    match got {
+        0 => return Ok(None),
+        -1 => return Err(errno()),
+        _ => {}
     }
     if !libc::WIFSTOPPED(status) {
         return Err(libc::ESRCH);
     }
     let by_us = status >> 16 == libc::PTRACE_EVENT_STOP;
-    Ok(if by_us { 0 } else { libc::WSTOPSIG(status) })
+    Ok(Some(if by_us { 0 } else { libc::WSTOPSIG(status) }))
 }
 
 /// Lets a stopped thread go on with that signal, or 0: PTRACE_DETACH.
