@@ -162,6 +162,22 @@ def test_an_encrypted_identity(
     options = ("-i", path, "--passphrase-from", f"file:{source}")
     opened = run("open", *options, feed=_sealed(recipient))
     assert opened.stdout == MESSAGE
+    few = ("--max-work-factor", "4")
+    said = run("open", *options, *few, feed=_sealed(recipient), code=FINDING)
+    assert b"max_work_factor=5" in said.stderr
+
+
+def test_a_damaged_identity_asks_for_nothing(
+    recipient: str, tmp_path: Path
+) -> None:
+    """What is wrong is said; there is no passphrase to give."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    )
+    said = run("open", "-i", path, feed=_sealed(recipient), code=USAGE).stderr
+    assert b"cannot be read" in said
+    assert b"passphrase" not in said.partition(b"hint")[0]
 
 
 def test_an_identity_from_a_pipe(key_file: Path, recipient: str) -> None:

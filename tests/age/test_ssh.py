@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretmem import InvalidKey, Secret, age
+from secretmem import InvalidKey, LimitError, Secret, _native, age
 
 
 if TYPE_CHECKING:
@@ -87,6 +87,26 @@ def test_an_encrypted_private_key(key_file: Path, tmp_path: Path) -> None:
         age.SSHIdentity.from_file(path)
 
 
+@pytest.mark.parametrize("passphrase", ["", "correct horse"])
+@pytest.mark.parametrize(
+    "form", [(), ("-m", "PEM"), ("-m", "PKCS8")], ids=["own", "PEM", "PKCS8"]
+)
+def test_what_needs_a_passphrase(
+    form: tuple[str, ...], passphrase: str, tmp_path: Path
+) -> None:
+    """It is told from the file's beginning: a damaged one is the same."""
+    options = ("-t", "rsa", "-b", "2048", *form)
+    path = _keygen(tmp_path / "key", *options, passphrase=passphrase)
+    text = path.read_bytes()
+    half = len(text) // 2
+    changed = text[:half] + text[half + 100 :]
+    for each in (text, text.replace(b"\n", b"\r\n"), changed):
+        with Secret.from_bytes(each) as secret:
+            assert age.is_encrypted(secret) == bool(passphrase)
+    kind = _keygen(tmp_path / "other", "-t", "ecdsa", passphrase=passphrase)
+    assert age.is_encrypted(kind) == bool(passphrase)
+
+
 def test_a_stranger_does_not_open(key_file: Path, tmp_path: Path) -> None:
     """Another key of the same kind."""
     kind = age.SSHRecipient.parse(_public(key_file)).kind
@@ -137,3 +157,16 @@ def test_a_line_that_is_no_key_is_refused(line: str) -> None:
     """Cut, of another type than it says, no point of the curve."""
     with pytest.raises(InvalidKey):
         age.parse_recipient(line)
+
+
+def test_a_number_too_long_leaves_nothing_in_the_heap() -> None:
+    """A modulus that can be, and an exponent for which there is no room."""
+    line = _line(
+        "ssh-rsa", b"ssh-rsa", b"\x7f" * (1 << 20), b"\0" + b"\xff" * 256
+    )
+    recipient = age.parse_recipient(line)
+    before = _native.stats()["heap_blocks"]
+    for _ in range(3):
+        with pytest.raises((InvalidKey, LimitError)):
+            age.encrypt(MESSAGE, [recipient])
+    assert _native.stats()["heap_blocks"] == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -114,6 +114,21 @@ def test_macs(client: Client) -> None:
     remote.verify(b"data", mac)
     with pytest.raises(InvalidSignature):
         remote.verify(b"other", mac)
+
+
+def test_an_integer_is_no_data(client: Client) -> None:
+    """Not as many zero bytes."""
+    wrong: Any = 32
+    key = client.private_key("ed25519")
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    with pytest.raises(TypeError):
+        client.cipher("aes-gcm").encrypt(NONCE, wrong)
+    with pytest.raises(TypeError):
+        client.hmac("mac").digest(wrong)
+    with pytest.raises(TypeError):
+        client.hmac("mac").verify(b"data", wrong)
+    with pytest.raises(TypeError):
+        key.sign(wrong)
 
 
 @pytest.mark.parametrize("kind", stage.KINDS)

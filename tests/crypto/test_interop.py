@@ -168,6 +168,32 @@ def test_keys_are_loaded_from_every_form(tmp_path: Path) -> None:
         assert load_der(Secret.from_bytes(der)).closed is False
 
 
+def test_what_follows_a_key_is_refused() -> None:
+    """Behind DER of every form, as behind plain PKCS#8."""
+    encrypted = forms.BestAvailableEncryption(PASSPHRASE)
+    ways = [
+        (forms.PrivateFormat.PKCS8, forms.NoEncryption()),
+        (forms.PrivateFormat.PKCS8, encrypted),
+        (forms.PrivateFormat.TraditionalOpenSSL, forms.NoEncryption()),
+    ]
+    for key in _pyca_keys():
+        for form, encryption in ways:
+            if form is not ways[0][0] and isinstance(
+                key, ed25519.Ed25519PrivateKey
+            ):
+                continue
+            der = key.private_bytes(forms.Encoding.DER, form, encryption)
+            secret = (
+                Secret.from_bytes(PASSPHRASE)
+                if encryption is encrypted
+                else None
+            )
+            load_der(Secret.from_bytes(der), secret).close()
+            for more in (b"\0", der):
+                with pytest.raises(InvalidKey, match="cannot be read"):
+                    load_der(Secret.from_bytes(der + more), secret)
+
+
 @pytest.mark.parametrize("passphrase", [None, b"wrong", b""])
 def test_a_wrong_passphrase_is_an_invalid_key(
     pyca_rsa: rsa.RSAPrivateKey, passphrase: bytes | None

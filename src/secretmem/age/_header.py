@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from secretmem.age.errors import DamagedFileError
+from secretmem.exceptions import InvalidKey
 
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 VERSION = b"age-encryption.org/v1\n"
 # Bytes of the longest header that is read: some 9,000 recipients.
 MOST = 1 << 20
+
+# The type of stanza that stands alone.
+SCRYPT = "scrypt"
 
 _COLUMNS = 64
 _MAC = 32
@@ -84,9 +88,16 @@ def decode(text: bytes | str) -> bytes:
 
 
 def written(stanzas: Iterable[Stanza]) -> bytes:
-    """Write a header up to its MAC: what the MAC is of."""
+    """
+    Write a header up to its MAC: what the MAC is of.
+
+    Raises:
+        InvalidKey: A recipient made a stanza that no reader would take.
+    """
     lines = []
-    for stanza in stanzas:
+    everyone = tuple(stanzas)
+    for stanza in everyone:
+        _check(stanza, alone=len(everyone) == 1)
         lines.append(" ".join(("->", stanza.kind, *stanza.arguments)))
         text = encode(stanza.body)
         # The last line is shorter than the others, and empty if it must be.
@@ -96,6 +107,23 @@ def written(stanzas: Iterable[Stanza]) -> bytes:
         ]
     body = "".join(f"{line}\n" for line in lines)
     return VERSION + body.encode("ascii") + b"---"
+
+
+def _check(stanza: Stanza, *, alone: bool) -> None:
+    """Check what a recipient, maybe of a caller's own class, has made."""
+    for word in (stanza.kind, *stanza.arguments):
+        if not _ARGUMENT.fullmatch(word.encode("utf-8", "surrogatepass")):
+            raise InvalidKey(
+                "a recipient's stanza is not formed as age's are: its type "
+                "and its arguments are printable ASCII without spaces, and "
+                "not empty"
+            )
+    if stanza.kind == SCRYPT and not alone:
+        raise InvalidKey(
+            f"a stanza of type {SCRYPT} is the only one of its file (who "
+            "knows the passphrase could else have made the file); encrypt "
+            "twice instead"
+        )
 
 
 def ending(mac: bytes) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
 from secretmem.age._file import decrypt
-from secretmem.age._scrypt import Passphrase
+from secretmem.age._scrypt import MAX_WORK_FACTOR, Passphrase
 from secretmem.age._ssh import SSHIdentity, SSHRecipient
 from secretmem.age._x25519 import Identity, Recipient, read_identities
 from secretmem.exceptions import InvalidKey
@@ -21,11 +22,23 @@ if TYPE_CHECKING:
 
 _PEM = b"-----BEGIN "
 _ARMOR = b"-----BEGIN AGE "
+_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+# How such a file goes on: in base64, as much as its public beginning decides.
+_MAGIC = base64.b64encode(b"openssh-key-v1")[:18]
+_PLAIN = base64.b64encode(b"openssh-key-v1\0\0\0\0\4none\0")
+_PKCS8 = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_TRADITIONAL = tuple(
+    b"-----BEGIN %sPRIVATE KEY-----" % kind
+    for kind in (b"RSA ", b"EC ", b"DSA ", b"")
+)
 _AGE = b"age-encryption.org/v1"
 
 
 def load_identities(
-    source: Path | Secret, passphrase: Secret | None = None
+    source: Path | Secret,
+    passphrase: Secret | None = None,
+    *,
+    max_work_factor: int = MAX_WORK_FACTOR,
 ) -> list[Identity | SSHIdentity]:
     """
     Read all identities of a file.
@@ -35,11 +48,13 @@ def load_identities(
             ``AGE-SECRET-KEY-1...`` and comments, or one ssh private key.
         passphrase: Of an encrypted ssh key, or of a file of identities that
             is itself an age file.
+        max_work_factor: Of such a file, as in `Passphrase`: 1 to 30.
 
     Raises:
         InvalidKey: No identity in it, a line that is none, or an ssh key
             that cannot be read.
-        NoMatchError, DamagedFileError: It is an age file, as `decrypt`.
+        NoMatchError, DamagedFileError, WorkFactorError: It is an age file,
+            as `decrypt`.
         OSError: It cannot be read.
     """
     with _text(source) as text:
@@ -51,7 +66,8 @@ def load_identities(
         raise InvalidKey(
             "the file of identities is encrypted with a passphrase; give it"
         )
-    with decrypt(file, [Passphrase(passphrase)]) as text:
+    phrase = Passphrase(passphrase, max_work_factor=max_work_factor)
+    with decrypt(file, [phrase]) as text:
         return _identities(text, None)
 
 
@@ -73,8 +89,11 @@ def is_encrypted(source: Path | Secret) -> bool:
     """
     Tell whether a file of identities needs a passphrase.
 
-    It does if it is an age file, or an ssh private key that cannot be read
-    without one.
+    It does if it is an age file, or a private key that says that it is
+    encrypted: by its cipher (PROTOCOL.key of OpenSSH), its label (RFC 7468,
+    section 11) or a header ``Proc-Type`` (RFC 1421, section 4.6.1.1).  One
+    that is damaged or of another kind needs none: `load_identities` says
+    what is wrong with it.
 
     Args:
         source: A path, or a Secret with the file's content.
@@ -85,13 +104,17 @@ def is_encrypted(source: Path | Secret) -> bool:
     with _text(source) as text:
         if _is_age(text):
             return True
-        if not _begins(text, _PEM):
-            return False
-        try:
-            SSHIdentity.from_secret(text).close()
-        except InvalidKey:
-            return True
-        return False
+        if _begins_line(text, _OPENSSH, _MAGIC):
+            return not _begins_line(text, _OPENSSH, _PLAIN)
+        return _begins(text, _PKCS8) or any(
+            _begins_line(text, label, b"Proc-Type: 4,ENCRYPTED")
+            for label in _TRADITIONAL
+        )
+
+
+def _begins_line(text: Secret, first: bytes, second: bytes) -> bool:
+    """Tell whether it begins with a line and then so, as all systems do."""
+    return any(_begins(text, first + end + second) for end in (b"\n", b"\r\n"))
 
 
 def _begins(text: Secret, start: bytes) -> bool:

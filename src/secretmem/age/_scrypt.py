@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from secretmem import Secret
     from secretmem.age._header import Stanza
 
-KIND = "scrypt"
+KIND = _header.SCRYPT
 WORK_FACTOR = 18
 MAX_WORK_FACTOR = 20
 

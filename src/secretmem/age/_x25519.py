@@ -31,9 +31,9 @@ class Recipient:
     __slots__ = ("_public",)
 
     def __init__(self, public: bytes) -> None:
-        if len(public) != _wrap.KEY_SIZE:
+        self._public = memoryview(public).tobytes()
+        if len(self._public) != _wrap.KEY_SIZE:
             raise InvalidKey("an X25519 public key has 32 bytes")
-        self._public = bytes(public)
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from secretmem.agent.client import Client
 
 
+def _bytes(data: Buffer) -> bytes:
+    """Copy data; an integer is none, but bytes() would make zeros of it."""
+    return memoryview(data).tobytes()
+
+
 class RemoteCipher:
     """The methods of a cipher, done by the agent; mixed into its class."""
 
@@ -91,7 +96,7 @@ class RemoteCipher:
             raise InvalidKey(
                 f"the nonce has {self.NONCE_SIZE} bytes, not {len(nonce)}"
             )
-        return self._name, nonce, aad or b"", bytes(data)
+        return self._name, nonce, aad or b"", _bytes(data)
 
     def decrypt_into(self, *_args: object) -> NoReturn:
         """Refuse: it would lie in ordinary memory on its way."""
@@ -135,7 +140,7 @@ class RemoteHmac(Hmac):
 
     def digest(self, message: Buffer) -> bytes:
         """Return the MAC of ``message``."""
-        return self._client.extension("mac", self._name, bytes(message))
+        return self._client.extension("mac", self._name, _bytes(message))
 
     def digest_to_secret(self, *_args: object, **_options: object) -> NoReturn:
         """Refuse: it would lie in ordinary memory on its way."""
@@ -148,7 +153,7 @@ class RemoteHmac(Hmac):
         Raises:
             InvalidSignature: ``mac`` is not the MAC of ``message``.
         """
-        if not hmac.compare_digest(self.digest(message), bytes(mac)):
+        if not hmac.compare_digest(self.digest(message), _bytes(mac)):
             raise InvalidSignature("the MAC does not fit the message")
 
 
@@ -183,7 +188,7 @@ class _RemoteKey:
         return self._signed(f"pss {algorithm} {mgf1} {salt_len}", digest)
 
     def _signed(self, scheme: str, data: Buffer) -> bytes:
-        return self._client.extension("sign", self._name, scheme, bytes(data))
+        return self._client.extension("sign", self._name, scheme, _bytes(data))
 
     def close(self) -> None:
         """Do nothing: the key is the agent's."""

@@ -1,19 +1,15 @@
-"""What ``seal``, ``open`` and ``keygen`` share: input, output, errors."""
+"""What ``seal``, ``open`` and ``keygen`` share: input, errors, progress."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import stat
 import sys
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Self
 
-import click
-
 from secretmem.cli import voice
+from secretmem.cli.age_output import STDIO
 
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-STDIO = "-"
 # Bytes after which progress is shown again.
 _STEP = 16 << 20
 
@@ -82,62 +77,6 @@ def source(path: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-@contextmanager
-def target(path: str | None, mode: int, refusal: str | None) -> Iterator[int]:
-    """
-    Open the output; a file gets its name only when all of it is there.
-
-    Args:
-        path: None is standard output, which may not be a terminal if
-            ``refusal`` says why; ``-`` is standard output whatever it is.
-        mode: Of a new file.
-        refusal: What to say instead of writing to a terminal.
-    """
-    if path is None or path == STDIO:
-        sys.stdout.flush()
-        if path is None and refusal and sys.stdout.isatty():
-            raise click.UsageError(refusal)
-        yield sys.stdout.fileno()
-        return
-    if _is_special(path):
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-        return
-    with _whole_file(path, mode) as fd:
-        yield fd
-
-
-def _is_special(path: str) -> bool:
-    """Tell whether the output is there already and no regular file."""
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - the mode only
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def _whole_file(path: str, mode: int) -> Iterator[int]:
-    final = Path(path)
-    part = final.with_name(f".{final.name}.{secrets.token_hex(4)}.part")
-    try:
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except OSError as error:
-        error.filename = path
-        raise
-    try:
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-        part.rename(final)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def passphrase(source_text: str | None, *, confirm: bool) -> Secret:

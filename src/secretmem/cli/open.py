@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from secretmem.cli import age_files
+from secretmem.cli import age_files, age_output
 
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _TERMINAL = (
 @click.option(
     "--json", "as_json", is_flag=True, help="With -o: say what was done."
 )
-@click.argument("file", default=age_files.STDIO)
+@click.argument("file", default=age_output.STDIO)
 @age_files.reported
 def command(
     *,
@@ -68,18 +68,19 @@ def command(
     Decrypt FILE, or standard input, which may be armored.
 
     Keys and plaintext stay in secret memory on their way.  A file of -o is
-    there only when all of it was authentic; its mode is 0600.
+    there only when all of it was authentic.  The mode of a new one is 0600;
+    an old one keeps its own.
     """
     from secretmem import age
 
-    if as_json and output in (None, age_files.STDIO):
+    if as_json and output in (None, age_output.STDIO):
         raise click.UsageError("--json needs -o FILE")
     if not paths and not ask and phrase_source is None:
         raise click.UsageError("give an identity (-i) or a passphrase (-p)")
     with ExitStack() as stack:
         identities: list[age.Identity | age.SSHIdentity | age.Passphrase] = []
         for path in paths:
-            for each in _load(path, phrase_source):
+            for each in _load(path, phrase_source, max_work_factor):
                 stack.callback(each.close)
                 identities.append(each)
         if ask or (phrase_source is not None and not paths):
@@ -87,7 +88,7 @@ def command(
             made = age.Passphrase(phrase, max_work_factor=max_work_factor)
             identities.append(stack.enter_context(made))
         source = stack.enter_context(age_files.source(file))
-        target = age_files.target(output, 0o600, _TERMINAL)
+        target = age_output.target(output, 0o600, _TERMINAL)
         fd = stack.enter_context(target)
         counter = stack.enter_context(age_files.Counter("opened"))
         size = age.decrypt_to_fd(source, fd, identities, progress=counter)
@@ -96,7 +97,7 @@ def command(
 
 
 def _load(
-    path: str, phrase_source: str | None
+    path: str, phrase_source: str | None, max_work_factor: int
 ) -> list[age.Identity | age.SSHIdentity]:
     """Load a file of identities, with a passphrase if it needs one."""
     from secretmem import Secret, age
@@ -106,4 +107,6 @@ def _load(
         if not age.is_encrypted(text):
             return age.load_identities(text)
         with age_files.passphrase(phrase_source, confirm=False) as phrase:
-            return age.load_identities(text, phrase)
+            return age.load_identities(
+                text, phrase, max_work_factor=max_work_factor
+            )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from secretmem.cli import age_files
+from secretmem.cli import age_files, age_output
 
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _BINARY = (
 @click.option(
     "--json", "as_json", is_flag=True, help="With -o: say what was done."
 )
-@click.argument("file", default=age_files.STDIO)
+@click.argument("file", default=age_output.STDIO)
 @age_files.reported
 def command(
     *,
@@ -72,7 +72,7 @@ def command(
     """
     from secretmem import age
 
-    if as_json and output in (None, age_files.STDIO):
+    if as_json and output in (None, age_output.STDIO):
         raise click.UsageError("--json needs -o FILE")
     everyone: list[age.Recipient | age.SSHRecipient] = [
         age.parse_recipient(text) for text in recipients
@@ -87,7 +87,7 @@ def command(
     refusal = None if armor else _BINARY
     with (
         age_files.source(file) as source,
-        age_files.target(output, 0o666, refusal) as target,
+        age_output.target(output, 0o666, refusal) as target,
         age_files.Counter("sealed") as counter,
     ):
         if by_phrase:

@@ -52,7 +52,7 @@ class _Pending:
 
     def add(self, data: Buffer) -> None:
         """Put data behind what is there."""
-        part = data if type(data) is bytes else bytes(data)
+        part = data if type(data) is bytes else memoryview(data).tobytes()
         if part:
             self._parts.append(part)
             self.size += len(part)

@@ -33,7 +33,7 @@ def digest_of(
     """Return the hash's name and the digest of ``data``."""
     if isinstance(algorithm, utils.Prehashed):
         name = hash_name(algorithm._algorithm)  # noqa: SLF001 - pyca's own code reads it
-        digest = bytes(data)
+        digest = memoryview(data).tobytes()
         if len(digest) != algorithm.digest_size:
             raise ValueError(
                 f"the digest has {algorithm.digest_size} bytes, "

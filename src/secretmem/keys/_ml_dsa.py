@@ -29,8 +29,10 @@ class MLDSAPrivateKey(SeedKey):
         Raises:
             InvalidKey: The context is too long.
         """
-        said = b"" if context is None else bytes(context)
-        return bytes(self._key.sign_ml_dsa(bytes(data), said))
+        said = b"" if context is None else memoryview(context).tobytes()
+        # An integer is no message, but bytes() would take it for zeros.
+        message = memoryview(data).tobytes()
+        return bytes(self._key.sign_ml_dsa(message, said))
 
     def sign_mu(self, mu: Buffer) -> bytes:
         """
@@ -39,7 +41,7 @@ class MLDSAPrivateKey(SeedKey):
         Raises:
             InvalidKey: It has another length.
         """
-        return bytes(self._key.sign_mu(bytes(mu)))
+        return bytes(self._key.sign_mu(memoryview(mu).tobytes()))
 
 
 @like_pyca

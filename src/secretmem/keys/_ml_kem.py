@@ -33,7 +33,9 @@ class MLKEMPrivateKey(SeedKey):
         Raises:
             InvalidKey: The ciphertext has another length.
         """
-        shared: Secret = self._key.decapsulate(Secret, bytes(ciphertext))
+        # An integer is no ciphertext, but bytes() would take it for zeros.
+        sent = memoryview(ciphertext).tobytes()
+        shared: Secret = self._key.decapsulate(Secret, sent)
         return shared
 
     def decapsulate(self, ciphertext: Buffer) -> bytes:
@@ -97,7 +99,7 @@ def encapsulate(
         InvalidKey: These are no bytes of a public key.
     """
     raw = getattr(public_key, "public_bytes_raw", None)
-    public = raw() if callable(raw) else bytes(public_key)
+    public = raw() if callable(raw) else memoryview(public_key).tobytes()
     kind = _BY_SIZE.get(len(public))
     if kind is None:
         raise InvalidKey(

@@ -70,26 +70,43 @@ pub(crate) unsafe fn load(
     let mut cbs = lc::CBS { data: at, len };
     // SAFETY: the CBS is over the caller's bytes.
     let key = unsafe { lc::EVP_parse_private_key(&raw mut cbs) };
-    if !key.is_null() && cbs.len == 0 {
+    // SAFETY: null or made above.
+    let key = unsafe { whole(key, cbs.len == 0) };
+    if !key.is_null() {
         return key;
     }
-    // SAFETY: null or made above, with bytes left behind it.
-    unsafe { lc::EVP_PKEY_free(key) };
     if !pass.is_null() {
         let mut cbs = lc::CBS { data: at, len };
         // SAFETY: as above; the passphrase is readable for its length.
-        return unsafe {
-            lc::PKCS8_parse_encrypted_private_key(&raw mut cbs, pass.cast(), pass_len)
-        };
+        let key =
+            unsafe { lc::PKCS8_parse_encrypted_private_key(&raw mut cbs, pass.cast(), pass_len) };
+        // SAFETY: null or made above.
+        return unsafe { whole(key, cbs.len == 0) };
     }
     let mut from = at;
     // SAFETY: as above.
     let key = unsafe { lc::d2i_AutoPrivateKey(ptr::null_mut(), &raw mut from, len as c_long) };
+    // The library puts `from` behind what it read.
+    // SAFETY: null or made above.
+    let key = unsafe { whole(key, from == at.wrapping_add(len)) };
     if !key.is_null() {
         return key;
     }
     // SAFETY: as above.
     unsafe { load_sec1(at, len) }
+}
+
+/// The key if nothing follows it; freed, and null, if something does.
+///
+/// # Safety
+/// Inside the domain; the key is null or the caller's own.
+unsafe fn whole(key: *mut lc::EVP_PKEY, at_end: bool) -> *mut lc::EVP_PKEY {
+    if at_end {
+        return key;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { lc::EVP_PKEY_free(key) };
+    ptr::null_mut()
 }
 
 /// A SEC 1 key without its public half (RFC 5915 has it optional), which the library's search

@@ -63,13 +63,9 @@ struct Key(*mut lc::EVP_PKEY);
 
 impl Key {
     fn of(public: PublicKey<'_>) -> Option<Self> {
-        let (n, e) = (number(public.modulus)?, number(public.exponent)?);
+        let (n, e) = (Number::of(public.modulus)?, Number::of(public.exponent)?);
         // SAFETY: two numbers, which it copies.
-        let rsa = unsafe { lc::RSA_new_public_key(n, e) };
-        for each in [n, e] {
-            // SAFETY: made above.
-            unsafe { lc::BN_free(each) };
-        }
+        let rsa = unsafe { lc::RSA_new_public_key(n.0, e.0) };
         // SAFETY: no precondition.
         let key = Self(unsafe { lc::EVP_PKEY_new() });
         // SAFETY: made above or null; the key takes the other over.
@@ -115,11 +111,22 @@ impl Drop for Key {
     }
 }
 
-/// A number of the library's, or none.
-fn number(bytes: &[u8]) -> Option<*mut lc::BIGNUM> {
-    // SAFETY: the slice's own length.
-    let number = unsafe { lc::BN_bin2bn(bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
-    (!number.is_null()).then_some(number)
+/// A number of the library's.
+struct Number(*mut lc::BIGNUM);
+
+impl Number {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        // SAFETY: the slice's own length.
+        let number = unsafe { lc::BN_bin2bn(bytes.as_ptr(), bytes.len(), ptr::null_mut()) };
+        (!number.is_null()).then_some(Self(number))
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        // SAFETY: made by `of`.
+        unsafe { lc::BN_free(self.0) };
+    }
 }
 
 /// # Safety
