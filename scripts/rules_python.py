@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # package stands for all of its modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("exceptions", "_native"),
-    ("_availability", "_limits", "_errors"),
+    ("_availability", "_descriptors", "_limits", "_errors"),
     ("_missing", "_backend"),  # which one is used where _native is absent
     ("_policy",),
     (

@@ -66,6 +66,8 @@ def rebuilt(
             "it was fetched before"
         ) from error
     try:
+        # multiprocessing receives it so that programs would inherit it.
+        os.set_inheritable(fd, False)  # noqa: FBT003 - by position only
         return _native.take_over(cls, fd, name=name, inherit=inherit)
     finally:
         os.close(fd)

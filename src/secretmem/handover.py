@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from threading import Lock
 
-from secretmem import _policy, _systemd
+from secretmem import _descriptors, _policy, _systemd
 from secretmem._sources import descriptor_of
 
 
@@ -49,6 +49,8 @@ VARIABLE = "SECRETMEM_FDS"
 
 # Ancillary data needs at least one byte of ordinary data.
 _MESSAGE = b"S"
+# Of a descriptor's number: as a C int holds them whatever they are.
+_MOST_DIGITS = 9
 
 
 def to_descriptor(secret: Secret, /) -> int:
@@ -132,17 +134,13 @@ def recv_secret(sock: socket.socket, /, **options: Any) -> Secret:  # noqa: ANN4
         ValueError: Something else was sent.
         OSError, LimitError: As `from_descriptor`.
     """
-    import socket
-
     _check_unix(sock)
-    # Room for two, to notice a second one; they are not to outlive execve.
-    data, fds, flags, _ = socket.recv_fds(
-        sock, len(_MESSAGE), 2, socket.MSG_CMSG_CLOEXEC
-    )
+    # Room for two, to notice a second one.
+    data, fds, cut = _descriptors.receive(sock, len(_MESSAGE), 2)
     try:
         if not data:
             raise EOFError("the other end of the socket was closed")
-        if data != _MESSAGE or len(fds) != 1 or flags & socket.MSG_CTRUNC:
+        if data != _MESSAGE or len(fds) != 1 or cut:
             raise ValueError(
                 "what was sent is no secret: the other end uses send_secret"
             )
@@ -232,13 +230,23 @@ def _passed() -> dict[str, int]:
     text = os.environ.get(VARIABLE, "")
     found = {}
     for item in text.split(":") if text else ():
-        name, equals, number = item.rpartition("=")
-        if not (name and equals and number.isascii() and number.isdigit()):
+        name, _, number = item.rpartition("=")
+        if not (name and _is_number(number)):
             raise ValueError(f"the variable {VARIABLE} is NAME=FD:NAME=FD...")
         found[name] = int(number)
+    if len(set(found.values())) < len(found):
+        # What one name has closed could be somebody else's by then.
+        raise ValueError(
+            f"the variable {VARIABLE} has two names for one descriptor"
+        )
     # Programs that are started from here have none of them.
     os.environ.pop(VARIABLE, None)
     return found
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a text is a number that a descriptor can have."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _close_on_exec(fd: int) -> None:

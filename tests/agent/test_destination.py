@@ -323,3 +323,26 @@ def test_a_destination_is_refused(
     add = message.add(KEY, constraints=_constraint(way))
     with running.connect() as connection:
         assert stage.ask(connection, add) == message.FAILURE
+
+
+def test_a_forwarded_connection_to_the_second_socket(tmp_path: Path) -> None:
+    """It gets none of the extensions, nor does one that may be forwarded."""
+    status = bytes([message.EXTENSION]) + string(b"status@secretmem")
+    key = HOSTS["ed25519"]
+    extra = tmp_path / "extra"
+    with stage.agent(tmp_path, "-x", extra) as agent:
+        agent.path = extra
+        for binds, served in (
+            ([], True),
+            ([_bind(key)], True),
+            ([_bind(key, forwarded=True)], False),
+            ([_bind(key, forwarded=True), _bind(key, b"more")], False),
+            ([_bind(key, signed=b"another")], False),
+            ([_bind(key, signed=b"another"), _bind(key)], False),
+        ):
+            with agent.connect() as connection:
+                for bind in binds:
+                    stage.ask(connection, bind)
+                reply = stage.ask(connection, status)
+            wanted = message.EXTENSION_RESPONSE if served else 5
+            assert reply[0] == wanted, (len(binds), served)

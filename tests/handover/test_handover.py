@@ -7,10 +7,11 @@ import mmap
 import os
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from secretmem import LimitError, Secret, SecretArea, handover
+from secretmem import LimitError, Secret, SecretArea, _passing, handover
 from support import alone, holdings
 
 
@@ -191,6 +192,37 @@ def test_a_socket_that_does_not_wait() -> None:
             handover.recv_secret(other)
         handover.send_secret(one, secret)
         handover.recv_secret(other).close()
+
+
+def test_what_is_received_ends_with_this_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By execve(2); also what multiprocessing received."""
+    flags = []
+    real = handover.from_descriptor
+
+    def spy(fd: int) -> Secret:
+        flags.append(fcntl.fcntl(fd, fcntl.F_GETFD))
+        return real(fd)
+
+    monkeypatch.setattr(handover, "from_descriptor", spy)
+    one, other = socket.socketpair()
+    with one, other, Secret.random(32) as secret:
+        handover.send_secret(one, secret)
+        with handover.recv_secret(other) as got:
+            assert got == secret
+        assert flags == [fcntl.FD_CLOEXEC]
+        fd = handover.to_descriptor(secret)
+    os.set_inheritable(fd, True)  # noqa: FBT003 - by position only
+
+    def take(cls: type[Secret], fd: int, **_options: object) -> Secret:
+        flags.append(fcntl.fcntl(fd, fcntl.F_GETFD))
+        return cls.from_bytes(b"")
+
+    monkeypatch.setattr(_passing, "_native", SimpleNamespace(take_over=take))
+    handle = SimpleNamespace(detach=lambda: fd)
+    _passing.rebuilt(Secret, handle, None, inherit=False).close()
+    assert flags == [fcntl.FD_CLOEXEC] * 2
 
 
 def test_many_threads() -> None:

@@ -7,16 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from secretmem.cli.run import CODES
 from support import unprivileged
-
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -149,7 +145,9 @@ def test_the_command_takes_them_by_name() -> None:
     assert lines[2].startswith("no secret 'C' was inherited; there are: A, B")
 
 
-@pytest.mark.parametrize("text", ["A", "A=", "=3", "A=x", "A=3:", "A=-1"])
+@pytest.mark.parametrize(
+    "text", ["A", "A=", "=3", "A=x", "A=3:", "A=-1", "A=9999999999"]
+)
 def test_a_variable_that_is_not_well_written(text: str) -> None:
     """ValueError, and no descriptor is touched."""
     code = (
@@ -165,6 +163,46 @@ def test_a_variable_that_is_not_well_written(text: str) -> None:
         check=True,
     )
     assert "NAME=FD" in done.stdout
+
+
+def test_two_names_for_one_descriptor() -> None:
+    """The second would be whatever has the number by then."""
+    code = (
+        "import secretmem\n"
+        "for _ in range(2):\n"
+        "    try: secretmem.inherited('A')\n"
+        "    except ValueError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "SECRETMEM_FDS": "A=3:B=03"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("two names for one descriptor") == 2
+
+
+def test_where_standard_descriptors_are_closed() -> None:
+    """No secret has their numbers: the command would write over it."""
+    code = (
+        "import json, os\n"
+        "seen = [os.readlink(f'/proc/self/fd/{fd}') for fd in range(3)]\n"
+        "seen.append(os.environ['SECRETMEM_FDS'])\n"
+        "json.dump(seen, open('seen', 'w'))\n"
+    )
+    closed = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+    subprocess.run(
+        [
+            *(*closed, *RUN, "--secret", "A=file:token", "--"),
+            *(sys.executable, "-c", code),
+        ],
+        check=True,
+    )
+    seen = Path("seen").read_text("utf-8")
+    *standard, passed = json.loads(seen)
+    assert standard == [os.devnull] * 3
+    assert int(passed.removeprefix("A=")) > 2
 
 
 def test_a_descriptor_that_is_not_there() -> None:

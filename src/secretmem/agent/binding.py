@@ -33,6 +33,8 @@ class Bindings:
         self.all: list[Binding] = []
         self.tried = False
         """A binding was asked for, even one that was refused."""
+        self.remote = False
+        """Another host may ask: forwarded there, or a binding failed."""
 
     def bind(self, fields: Fields) -> bool:
         """
@@ -43,6 +45,15 @@ class Bindings:
                 not known here.
         """
         self.tried = True
+        accepted = False
+        try:
+            accepted = self._bind(fields)
+        finally:
+            forwarded = any(each.forwarded for each in self.all)
+            self.remote = self.remote or forwarded or not accepted
+        return accepted
+
+    def _bind(self, fields: Fields) -> bool:
         key = publickey.read(fields.string())
         session, signature = fields.string(), fields.string()
         binding = Binding(key, session, fields.flag())

@@ -23,10 +23,9 @@ import json
 import os
 import select
 import socket
-from mmap import PROT_READ, mmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from secretmem import Secret, _policy
+from secretmem import Secret, _descriptors, _policy, handover
 from secretmem.agent import messages, wire
 from secretmem.agent.errors import (
     AgentError,
@@ -60,6 +59,7 @@ __all__ = (
 )
 
 _HEAD = 5
+_ENDED = "the agent ended the connection"
 
 
 class Listed(NamedTuple):
@@ -221,25 +221,44 @@ class Client:
 
         It travels as a descriptor of secret memory (SCM_RIGHTS), never as
         bytes in a message.
+
+        Raises:
+            AgentRefusedError: There is none, or it is not named there.
+            AgentProtocolError: What came is no secret of `handover`.
         """
         self._send(_extension("export", name))
         self._wait()
-        data, fds, _, _ = socket.recv_fds(self._socket, 4096, 1)
-        if not fds:
-            raise AgentRefusedError("the agent does not hand it over")
+        # The kernel gives descriptors with the first byte of their message.
+        data, fds, _ = _descriptors.receive(self._socket, _HEAD, 1)
         try:
-            fields = Fields(data[_HEAD:])
+            if not data:
+                raise AgentProtocolError(_ENDED)
+            data += self._exactly(_HEAD - len(data))
+            kind, left = self._parsed(data)
+            fields = Fields(self._exactly(left))
+            self._check(kind)
+            return self._taken(fields, fds, name)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    @staticmethod
+    def _taken(fields: Fields, fds: list[int], name: str) -> Secret:
+        """Copy what a reply has handed over."""
+        if len(fds) != 1:
+            raise AgentProtocolError(
+                f"the reply has {len(fds)} descriptors, not 1"
+            )
+        try:
             fields.string()
             size = fields.u32()
-            if not size:
-                return Secret.from_bytes(b"", name=name)
-            with (
-                mmap(fds[0], size, prot=PROT_READ) as pages,
-                memoryview(pages) as view,
-            ):
-                return Secret.from_bytes(view, name=name)
-        finally:
-            os.close(fds[0])
+            secret = handover.from_descriptor(fds[0], name=name)
+        except (WireError, ValueError) as error:
+            raise AgentProtocolError(str(error)) from None
+        if len(secret) != size:
+            secret.close()
+            raise AgentProtocolError("the reply tells another size")
+        return secret
 
     def _purpose(self, name: str) -> str:
         for each in self.status()["secrets"]:
@@ -301,7 +320,10 @@ class Client:
 
     def _head(self) -> tuple[int, int]:
         """Read the number of a reply and the bytes that follow it."""
-        head = self._exactly(_HEAD)
+        return self._parsed(self._exactly(_HEAD))
+
+    @staticmethod
+    def _parsed(head: bytes) -> tuple[int, int]:
         left = int.from_bytes(head[:4], "big") - 1
         if not 0 <= left <= messages.MOST_MESSAGE:
             raise AgentProtocolError("the reply has no possible length")
@@ -313,7 +335,7 @@ class Client:
             self._wait()
             piece = self._socket.recv(size - len(data))
             if not piece:
-                raise AgentProtocolError("the agent ended the connection")
+                raise AgentProtocolError(_ENDED)
             data += piece
         return data
 
@@ -330,8 +352,11 @@ class Client:
             self._socket.settimeout(0)
 
     def _wait(self) -> None:
-        ready = select.select([self._socket], [], [], self._timeout)[0]
-        if not ready:
+        # Not select(2), which knows no descriptor beyond 1023.
+        ready = select.poll()
+        ready.register(self._socket, select.POLLIN)
+        timeout = self._timeout
+        if not ready.poll(None if timeout is None else timeout * 1000):
             raise AgentError("the agent does not answer in time")
 
 

@@ -68,13 +68,17 @@ class Asker:
     def _next(self) -> None:
         if self._asked is None and self._waiting:
             self._asked = question = self._waiting.popleft()
-            question.start(self._loop, self._answered)
+            question.start(
+                self._loop, lambda verdict: self._answered(question, verdict)
+            )
 
-    def _answered(self, verdict: bool) -> None:  # noqa: FBT001 - a verdict
-        question, self._asked = self._asked, None
+    def _answered(self, question: _Question, verdict: bool) -> None:  # noqa: FBT001 - a verdict
+        """Pass an answer on, unless its question was taken back."""
+        if question is not self._asked:
+            return
+        self._asked = None
         self._next()
-        if question is not None:
-            question.done(verdict)
+        question.done(verdict)
 
 
 class _Question:

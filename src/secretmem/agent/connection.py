@@ -190,6 +190,8 @@ class Connection:
         if len(first) == size:
             if self.held:
                 self._whole()
+            else:
+                self._server.heard(self)
             self._answer(self._session.handle(self._kind, first))
             return
         if not first:

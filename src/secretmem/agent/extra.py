@@ -1,7 +1,8 @@
 """
 The second socket: extensions ``...@secretmem``, and all of the first.
 
-It is never the one of SSH_AUTH_SOCK, which a forwarded host can reach.
+It is never the one of SSH_AUTH_SOCK, which a forwarded host can reach; and
+a connection that ssh says it has forwarded gets none of the extensions.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class ExtraSession(Session):
         return (*super().extensions(), STATUS, *_ACTIONS)
 
     def extend(self, name: bytes, fields: Fields) -> Reply:
-        """Answer an extension."""
+        """Answer an extension, to this machine only."""
+        if self.bindings.remote:
+            return messages.FAILURE
         if name == STATUS:
             fields.end()
             text = json.dumps(status.of(self.state))

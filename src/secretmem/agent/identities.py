@@ -26,6 +26,11 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def printable(text: str) -> str:
+    """Return a text of a client's without what steers a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 @dataclass(slots=True, eq=False)
 class Identity:
     """
@@ -53,8 +58,7 @@ class Identity:
         """Read what the blob says."""
         self.kind = publickey.read(self.blob).kind
         self.fingerprint = publickey.fingerprint(self.blob)
-        text = self.comment.decode("utf-8", "replace")
-        self.name = "".join(c if c.isprintable() else "?" for c in text)
+        self.name = printable(self.comment.decode("utf-8", "replace"))
         self.label = f"{self.fingerprint} {self.name!r}"
 
 
@@ -85,8 +89,8 @@ class Identities:
         lifetime = identity.constraints.lifetime
         if lifetime is None:
             lifetime = self._lifetime
-        # OpenSSH, too, takes a lifetime of nothing as one without end.
-        if lifetime:
+        # A lifetime of nothing ends at once, as in OpenSSH.
+        if lifetime is not None:
             identity.deadline = now() + lifetime
         old = self._all.get(identity.blob)
         self._all[identity.blob] = identity
@@ -113,7 +117,8 @@ class Identities:
         moment = now()
         if self._first is not None and self._first <= moment:
             for identity in list(self._all.values()):
-                if identity.deadline and identity.deadline <= moment:
+                end = identity.deadline
+                if end is not None and end <= moment:
                     self.remove(identity)
         first = self._find_first()
         return None if first is None else first - moment
@@ -121,5 +126,7 @@ class Identities:
     def _find_first(self) -> float | None:
         """Return the next end, and remember it."""
         ends = (each.deadline for each in self._all.values())
-        self._first = min((end for end in ends if end), default=None)
+        self._first = min(
+            (end for end in ends if end is not None), default=None
+        )
         return self._first

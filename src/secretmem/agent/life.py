@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import shlex
 import signal
 import socket
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import secretmem
@@ -23,14 +25,8 @@ if TYPE_CHECKING:
     from secretmem.agent.identities import Identity
 
 _BACKLOG = 1024
-_STDERR = 2
-
-
-def keep_standard_descriptors() -> None:
-    """Open 0, 1 and 2 if they are closed, so that nothing else gets them."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        os.set_inheritable(fd, True)  # noqa: FBT003 - its only argument
-    os.close(fd)
+# What comes before the word "agent" on the command line of one.
+_PROGRAMS = frozenset({"secretmem", "secretmem.cli.main"})
 
 
 def harden() -> list[str]:
@@ -144,6 +140,27 @@ def unset(pid: int, *, csh: bool) -> str:
         f"{word} SSH_AUTH_SOCK;\n{word} SSH_AGENT_PID;\n"
         f"{word} SECRETMEM_AGENT_SOCK;\n"
         f"echo Agent pid {pid} killed;"
+    )
+
+
+def is_agent(pid: int) -> bool:
+    """
+    Tell whether a process is an agent of this program and of this user.
+
+    By its arguments (proc_pid_cmdline(5)), which it may choose freely: that
+    keeps others from being taken for one by accident.
+
+    Raises:
+        OSError: There is no such process.
+    """
+    folder = Path(f"/proc/{pid}")
+    if folder.stat().st_uid != os.geteuid():
+        return False
+    words = (folder / "cmdline").read_bytes().split(b"\0")
+    names = [PurePosixPath(os.fsdecode(word)).name for word in words]
+    return any(
+        name in _PROGRAMS and after == "agent"
+        for name, after in itertools.pairwise(names)
     )
 
 

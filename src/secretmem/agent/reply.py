@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
-from secretmem import Secret, SecretArea
+from secretmem import Secret, handover
 from secretmem.agent import wire
 
 
@@ -55,17 +56,17 @@ class HandedOver:
     def __init__(self, head: bytes, secret: Secret) -> None:
         """Answer ``head`` and the size; the copy travels by SCM_RIGHTS."""
         self._message = wire.frame(head + wire.u32(len(secret)))
-        self._area = SecretArea(max(len(secret), 1), keep_fd=True)
-        with memoryview(self._area) as pages, secret.reveal() as view:
-            pages[: len(view)] = view
+        self._fd = handover.to_descriptor(secret)
 
     def send(self, connection: socket.socket) -> bool:
         """Send it at once."""
         # Short, and the first of its connection that waits: it fits.
-        socket.send_fds(connection, [self._message], [self._area.fileno()])
+        socket.send_fds(connection, [self._message], [self._fd])
         self.drop()
         return True
 
     def drop(self) -> None:
-        """Close our mapping and our descriptor; the other side has its own."""
-        self._area.close()
+        """Close our descriptor; the other side has its own."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)

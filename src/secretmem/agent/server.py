@@ -80,8 +80,7 @@ class Server:
             self._make_room()
         connection.settimeout(0)
         made = Connection(self, connection, kind(self.state, client))
-        self._ticks += 1
-        made.seen = self._ticks
+        self.heard(made)
         self._connections.add(made)
         self.loop.watch(made.fd, select.EPOLLIN, made.ready)
 
@@ -91,6 +90,11 @@ class Server:
             min(self._connections, key=lambda each: each.seen).close()
 
     # -- what the connections tell --------------------------------------------
+
+    def heard(self, connection: Connection) -> None:
+        """Note that a client is not silent."""
+        self._ticks += 1
+        connection.seen = self._ticks
 
     def partial(self, connection: Connection, held: int) -> None:
         """Note that a message is on its way, of which so much is here."""
@@ -105,8 +109,7 @@ class Server:
 
     def whole(self, connection: Connection) -> None:
         """Note that the message is whole."""
-        self._ticks += 1
-        connection.seen = self._ticks
+        self.heard(connection)
         self._held -= connection.held
         connection.held = 0
         self._partial.pop(connection, None)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secretmem import Secret, age
+from secretmem import Secret, _descriptors, age
 from secretmem.agent import life, loading, named, sockets
 from secretmem.agent.extra import ExtraSession
 from secretmem.exceptions import InvalidKey, SourceError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Wrong passphrases for a key file before the agent gives up.
 _TRIES = 3
+# Of a process number (pid_max(5) is less).
+_MOST_DIGITS = 9
 
 
 class StartError(Exception):
@@ -85,7 +87,7 @@ def run(options: Options) -> int:
     Raises:
         StartError: It cannot start.
     """
-    life.keep_standard_descriptors()
+    _descriptors.keep_standard()
     try:
         made = _sockets(options)
     except sockets.SocketError as error:
@@ -252,6 +254,32 @@ def _become(command: Sequence[str]) -> int:
         raise StartError(f"{command[0]}: {error.strerror}") from None
 
 
+def _named_pid() -> int:
+    """Read SSH_AGENT_PID."""
+    text = os.environ.get("SSH_AGENT_PID", "")
+    if not text:
+        raise StartError("SSH_AGENT_PID is not set: no agent of this shell")
+    number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    if not number or int(text) <= 1:
+        raise StartError("SSH_AGENT_PID is no process of an agent's")
+    return int(text)
+
+
+def _check_is_agent(pid: int) -> None:
+    """Refuse what does not serve the socket; without one, what is no agent."""
+    listener = sockets.listener(os.environ.get("SSH_AUTH_SOCK", ""))
+    if listener is None:
+        if not life.is_agent(pid):
+            raise StartError(
+                f"nobody serves SSH_AUTH_SOCK, and process {pid} is no agent "
+                "of this user"
+            )
+    elif listener != pid:
+        raise StartError(
+            f"SSH_AUTH_SOCK is served by process {listener}, not by {pid}"
+        )
+
+
 def kill(options: Options) -> int:
     """
     End the agent that SSH_AGENT_PID names, as ``ssh-agent -k`` does.
@@ -259,17 +287,15 @@ def kill(options: Options) -> int:
     Raises:
         StartError: There is none, or another process has that number now.
     """
-    text = os.environ.get("SSH_AGENT_PID", "")
-    if not text.isdecimal():
-        raise StartError("SSH_AGENT_PID is not set: no agent of this shell")
-    pid = int(text)
-    listener = sockets.listener(os.environ.get("SSH_AUTH_SOCK", ""))
-    if listener not in {None, pid}:
-        raise StartError(
-            f"SSH_AUTH_SOCK is served by process {listener}, not by {pid}"
-        )
+    pid = _named_pid()
     try:
-        os.kill(pid, signal.SIGTERM)
+        # From here on the number is nobody else's for us.
+        process = os.pidfd_open(pid)
+        try:
+            _check_is_agent(pid)
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+        finally:
+            os.close(process)
     except OSError as error:
         raise StartError(f"process {pid}: {error.strerror}") from None
     _say(life.unset(pid, csh=options.csh))

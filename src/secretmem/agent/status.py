@@ -48,7 +48,7 @@ def of(state: State) -> dict[str, Any]:
 
 
 def _key(identity: Identity) -> dict[str, Any]:
-    from secretmem.agent.identities import now
+    from secretmem.agent.identities import now, printable
 
     limits = identity.constraints
     deadline = identity.deadline
@@ -59,7 +59,7 @@ def _key(identity: Identity) -> dict[str, Any]:
         "seconds_left": None if deadline is None else deadline - now(),
         "confirm": limits.confirm,
         "destinations": sorted(
-            {each.target.hostname for each in limits.destinations}
+            {printable(each.target.hostname) for each in limits.destinations}
         ),
         "added": identity.added,
         "uses": identity.uses,

@@ -8,6 +8,7 @@ import warnings
 import click
 
 from secretmem import LimitError, SecretmemError, SourceError, UnavailableError
+from secretmem._descriptors import keep_standard
 from secretmem.cli import voice
 from secretmem.launch import Plan, PlanError, Prepared, execute
 from secretmem.launch.prepare import exit_code
@@ -100,6 +101,8 @@ def command(
     as a descriptor.  Then this process becomes the command, as with env(1),
     unless --restart or --reload says that it stays.
     """
+    # A secret with one of their numbers would be the command's output.
+    keep_standard()
     try:
         plan = Plan.parse(secrets, exposures, argv)
         stay = restart or renew

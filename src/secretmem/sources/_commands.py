@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
@@ -13,8 +13,82 @@ from secretmem.sources._text import syntax
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Self
+
+
+_STDERR = 2
+
+
+class _Child:
+    """
+    A running program; ``output`` reads what it writes, and is the caller's.
+
+    By posix_spawn(3), since Popen passes on which signals are blocked here: a
+    program that cannot be ended by SIGTERM, of a parent that waits for it.
+    """
+
+    def __init__(self, argv: tuple[str, ...]) -> None:
+        self.output, writing = os.pipe()
+        self._status: int | None = None
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, writing, 1)]
+        actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()]
+        try:
+            self._pid = os.posix_spawnp(
+                argv[0],
+                argv,
+                os.environ,
+                file_actions=actions,
+                setsigmask=[],
+                # Python ignores these at its start.
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
+        except BaseException:
+            os.close(self.output)
+            raise
+        finally:
+            os.close(writing)
+
+    def wait(self) -> int:
+        """Wait for its end; minus the signal's number if killed."""
+        if self._status is None:
+            try:
+                _, status = os.waitpid(self._pid, 0)
+            except ChildProcessError:
+                # SIGCHLD is ignored, and the kernel has forgotten it.
+                status = 0
+            self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    def kill(self) -> None:
+        """Kill it, unless it has been waited for."""
+        if self._status is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+
+def _inheritable() -> list[int]:
+    """List what a program would get besides 0, 1 and 2."""
+    numbers: Iterable[int]
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - numbers, not paths
+    except OSError:
+        numbers = range(os.sysconf("SC_OPEN_MAX"))
+    return [fd for fd in numbers if fd > _STDERR and _is_inheritable(fd)]
+
+
+def _is_inheritable(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
+
+
+def _signal(number: int) -> str:
+    """Name a signal; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class Command(Stream):
@@ -62,19 +136,18 @@ class Command(Stream):
         return self.argv[0].rpartition("/")[2]
 
     def _load(self, options: dict[str, Any]) -> Secret:
-        child = subprocess.Popen(  # noqa: S603 - what the source names
-            self._command(), stdout=subprocess.PIPE, bufsize=0
-        )
-        assert child.stdout is not None  # noqa: S101 - a pipe was asked for
+        child = _Child(self._command())
         secret = None
         try:
-            with child.stdout:
+            try:
                 secret = Secret.from_fd(
-                    child.stdout,
+                    child.output,
                     strip=self.strip,
                     max_size=self.max_size,
                     **options,
                 )
+            finally:
+                os.close(child.output)
             self._check(child.wait())
         except BaseException:
             if secret is not None:
@@ -92,7 +165,7 @@ class Command(Stream):
             return
         said = "its message is on standard error, if it has one"
         if status < 0:
-            ended = f"the command was ended by {signal.Signals(-status).name}"
+            ended = f"the command was ended by {_signal(-status)}"
         else:
             ended = f"the command ended with status {status}"
         raise self.error("command", ended, said)
