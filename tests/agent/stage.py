@@ -28,6 +28,7 @@ KINDS = {
     "rsa": ("-t", "rsa", "-b", "2048"),
 }
 _WAIT = 30
+_LIST = b"\13"
 
 
 def run(
@@ -152,26 +153,31 @@ def serving(
             text=True,
         )
     try:
-        _wait_until_it_listens(process, path, log)
+        _wait_until_it_replies(process, path, log)
         yield Agent(process, path, log)
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_until_it_listens(
+def _wait_until_it_replies(
     process: subprocess.Popen[str], path: Path, log: Path
 ) -> None:
-    """Wait for the agent's socket; fail with its words when it ends."""
+    """
+    Wait until the agent replies; fail with its words when it ends.
+
+    It listens before its other socket is there and its signals are taken.
+    """
     end = time.monotonic() + _WAIT
     while time.monotonic() < end:
         with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(path)) == 0:
+            probe.settimeout(_WAIT)
+            if probe.connect_ex(str(path)) == 0 and ask(probe, _LIST):
                 return
         if process.poll() is not None:
             raise AssertionError(log.read_text("utf-8"))
         select.select([], [], [], 0.02)
-    raise AssertionError("the agent does not listen")
+    raise AssertionError("the agent does not reply")
 
 
 class Server:
