@@ -27,6 +27,17 @@ def _refused(
     return kept
 
 
+def _unencrypted() -> tuple[Any, ...]:
+    """Ask for a PEM file without a passphrase."""
+    from cryptography.hazmat.primitives import serialization as forms
+
+    return (
+        forms.Encoding.PEM,
+        forms.PrivateFormat.PKCS8,
+        forms.NoEncryption(),
+    )
+
+
 def _unreadable(stage: Stage) -> None:
     """Load files with a wrong passphrase, damaged and cut ones."""
     from secretmem import Secret, keys
@@ -174,7 +185,7 @@ def refused_ed25519(stage: Stage) -> None:
     kept = _refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(None, None, None),
+        lambda: key.private_bytes(*_unencrypted()),
         key.private_bytes_raw,
         key.private_numbers,
         lambda: pickle.dumps(key),
@@ -206,7 +217,7 @@ def refused_curve(stage: Stage) -> None:
     kept = _refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(None, None, None),
+        lambda: key.private_bytes(*_unencrypted()),
         key.private_numbers,
     )
     stage.check(b"refused")
@@ -241,7 +252,7 @@ def refused_rsa(stage: Stage) -> None:
     kept = _refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(None, None, None),
+        lambda: key.private_bytes(*_unencrypted()),
         key.private_numbers,
     )
     kept += _refused(
