@@ -9,6 +9,7 @@ A skip by any other way fails the run.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +37,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers."""
     config.stash[_FORBIDDEN] = []
+    _heed_signals()
     for name, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def _heed_signals() -> None:
+    """
+    Let signals act that a run in the background was started to ignore.
+
+    Programs under test inherit what is ignored (nohup(1), a shell's ``&``).
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            usual = number == signal.SIGINT and signal.default_int_handler
+            signal.signal(number, usual or signal.SIG_DFL)
 
 
 def _unmet(item: pytest.Item) -> str | None:

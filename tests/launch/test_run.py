@@ -20,6 +20,10 @@ pytestmark = pytest.mark.needs_secretmem
 RUN = (sys.executable, "-P", "-m", "secretmem.cli.main", "run")
 
 # Says what a command was given.
+# Signals 1 to 31. The C library keeps 32 and 33 to itself, and make(1) starts
+# its commands with those ignored.
+_USUAL = (1 << 31) - 1
+
 SEEN = """
 import json, os, sys
 fds = {}
@@ -76,7 +80,7 @@ def test_the_command_is_this_very_process() -> None:
     assert seen["session"] == os.getsid(0)
     assert seen["argv"] == ["-c", "--secret", "x", "--help", "--"]
     # Python ignores two signals by itself, 13 and 25, in SEEN too.
-    assert int(seen["ignored"], 16) == 1 << 12 | 1 << 24
+    assert int(seen["ignored"], 16) & _USUAL == 1 << 12 | 1 << 24
 
 
 def test_signals_have_their_default_action() -> None:
@@ -84,7 +88,9 @@ def test_signals_have_their_default_action() -> None:
     done = run(
         "--secret", "A=file:token", "--", "grep", "SigIgn", "/proc/self/status"
     )
-    assert done.stdout.split() == ["SigIgn:", "0" * 16]
+    name, ignored = done.stdout.split()
+    assert name == "SigIgn:"
+    assert int(ignored, 16) & _USUAL == 0
 
 
 def test_the_command_gets_descriptors_and_no_variable() -> None:

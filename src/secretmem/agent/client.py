@@ -224,7 +224,7 @@ class Client:
 
         Raises:
             AgentRefusedError: There is none, or it is not named there.
-            AgentProtocolError: What came is no secret of `handover`.
+            AgentProtocolError: What came is no secret of `secretmem.handover`.
         """
         self._send(_extension("export", name))
         self._wait()
