@@ -21,6 +21,15 @@ def running(tmp_path: Path) -> Iterator[stage.Agent]:
         yield agent
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[stage.Server]:
+    """Give an sshd that nobody may log in to yet."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with stage.server(folder) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Give a key file of each kind."""

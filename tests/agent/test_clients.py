@@ -12,22 +12,12 @@ from agent import stage
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [
     pytest.mark.needs_secretmem,
     pytest.mark.needs_tool("ssh-add", "ssh-keygen", "sshd"),
 ]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[stage.Server]:
-    """Give an sshd that nobody may log in to yet."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with stage.server(folder) as server:
-        yield server
 
 
 @pytest.mark.parametrize("kind", stage.KINDS)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 
 from leak.disturbed import under_signals
+from leak.refused import refused
 from leak.stage import Stage, program
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 _ALONE = "the identity and its file have a control in live_age"
@@ -197,7 +197,7 @@ def passphrase_age(stage: Stage) -> None:
         file.write(age.encrypt(text, [phrase]))
     assert age.is_encrypted("key.age")
     with Secret.random(8) as wrong:
-        _refused(
+        refused(
             age.NoMatchError, lambda: age.load_identities("key.age", wrong)
         )
     phrases = phrase._passphrase
@@ -275,19 +275,6 @@ def ssh_rsa_age(stage: Stage) -> None:
     ssh_age(stage)
 
 
-def _refused(
-    kinds: type[Exception], *actions: Callable[[], object]
-) -> list[Exception]:
-    kept: list[Exception] = []
-    for action in actions:
-        try:
-            action()
-        except kinds as error:
-            kept.append(error)
-    assert len(kept) == len(actions), "something was not refused"
-    return kept
-
-
 @program(
     "age.AgeError",
     "age.NoMatchError",
@@ -325,19 +312,19 @@ def refuse_age(stage: Stage) -> None:
 
     def every() -> list[Exception]:
         return [
-            *_refused(
+            *refused(
                 age.AgeError,
                 lambda: age.decrypt(sealed, [stranger]),
                 lambda: age.decrypt(locked, [cheap]),
             ),
-            *_refused(
+            *refused(
                 age.DamagedFileError,
                 lambda: age.decrypt(sealed[:-1], [identity]),
                 lambda: age.decrypt_to_fd(sealed[:-1], sink, [identity]),
                 lambda: age.decrypt(changed, [identity]),
                 lambda: age.decrypt(sealed[:40], [identity]),
             ),
-            *_refused(
+            *refused(
                 InvalidKey,
                 lambda: age.Identity.from_secret(bent),
                 lambda: age.Identity.from_secret(cut),
@@ -346,13 +333,13 @@ def refuse_age(stage: Stage) -> None:
                 lambda: age.SSHIdentity.from_secret(text),
                 lambda: age.encrypt(text, []),
             ),
-            *_refused(
+            *refused(
                 OSError,
                 lambda: age.decrypt_to_fd(
                     sealed, sink, [identity], progress=fail
                 ),
             ),
-            *_refused(
+            *refused(
                 ValueError,
                 lambda: age.decrypt(sealed, [identity], max_size=1),
             ),

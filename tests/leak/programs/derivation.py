@@ -8,6 +8,7 @@ function runs, so no samples are taken then; afterwards nothing is left.
 from __future__ import annotations
 
 from leak.disturbed import under_signals
+from leak.refused import refused, unencrypted
 from leak.stage import Stage, program
 
 
@@ -121,7 +122,6 @@ def derive_with_memory(stage: Stage) -> None:
 )
 def agree_x25519(stage: Stage) -> None:
     """Agree by X25519, with a loaded key, a new one, and raw."""
-    from cryptography.hazmat.primitives import serialization as forms
     from cryptography.hazmat.primitives.asymmetric import x25519 as pyca
 
     from secretmem.crypto import x25519
@@ -138,22 +138,13 @@ def agree_x25519(stage: Stage) -> None:
     _derived(stage, lambda: key.exchange(peer), 1000)
     assert key.exchange(peer) == x25519(seed, peer.public_bytes_raw())
     stage.check(b"raw")
-    plain = (
-        forms.Encoding.PEM,
-        forms.PrivateFormat.PKCS8,
-        forms.NoEncryption(),
-    )
-    kept: list[Exception] = []
-    for action in (
+    kept = refused(
+        TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(*plain),
+        lambda: key.private_bytes(*unencrypted()),
         key.private_bytes_raw,
         key.private_numbers,
-    ):
-        try:
-            action()
-        except TypeError as error:
-            kept.append(error)
+    )
     assert len(kept) == 4
     under_signals(stage, lambda: key.exchange(peer).close(), 4)
     for each in (key, new):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from leak.disturbed import under_signals
 from leak.programs.keys import live
+from leak.refused import refused, unencrypted
 from leak.stage import Stage, program
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 _FILES = ("{pem}", "{encrypted}", "{passphrase}")
@@ -34,19 +34,6 @@ def live_ml_kem(stage: Stage) -> None:
             key.decapsulate_to_secret(sealed).close()
 
     live(stage, use, 200, 4)
-
-
-def _raised(kind: type[Exception], *calls: Callable[[], object]) -> list[str]:
-    """Call what must be refused; give the messages."""
-    said = []
-    for call in calls:
-        try:
-            call()
-        except kind as error:
-            said.append(str(error))
-        else:
-            raise AssertionError("not refused")
-    return said
 
 
 @program(
@@ -189,27 +176,21 @@ def ml_kem_to_bytes(stage: Stage) -> None:
 def refused_ml_dsa(stage: Stage) -> None:
     """A key does not give its bytes; wrong lengths are errors."""
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization as forms
 
     from secretmem import Secret, keys
     from secretmem.exceptions import ClosedError, InvalidKey
 
     key: Any = keys.load_pem(stage.secret("{pem}"))
-    plain = (
-        forms.Encoding.PEM,
-        forms.PrivateFormat.PKCS8,
-        forms.NoEncryption(),
-    )
-    said = _raised(
+    said = refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
         lambda: key.from_seed_bytes(bytes(32)),
-        lambda: key.private_bytes(*plain),
+        lambda: key.private_bytes(*unencrypted()),
         key.private_bytes_raw,
         key.private_numbers,
     )
-    said += _raised(UnsupportedAlgorithm, key.jwk)
-    said += _raised(
+    said += refused(UnsupportedAlgorithm, key.jwk)
+    said += refused(
         InvalidKey,
         lambda: key.sign(b"message", bytes(256)),
         lambda: key.sign_mu(bytes(63)),
@@ -218,7 +199,7 @@ def refused_ml_dsa(stage: Stage) -> None:
     shown = [repr(key), str(key)]
     stage.check(b"refused")
     key.close()
-    said += _raised(ClosedError, lambda: key.sign(b"message"))
+    said += refused(ClosedError, lambda: key.sign(b"message"))
     stage.check(b"closed")
     assert said
     assert shown
@@ -238,27 +219,21 @@ def refused_ml_dsa(stage: Stage) -> None:
 def refused_ml_kem(stage: Stage) -> None:
     """The same; a ciphertext for another key is no error."""
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization as forms
 
     from secretmem import Secret, keys
     from secretmem.exceptions import ClosedError, InvalidKey
 
     key: Any = keys.load_pem(stage.secret("{pem}"))
-    plain = (
-        forms.Encoding.PEM,
-        forms.PrivateFormat.PKCS8,
-        forms.NoEncryption(),
-    )
-    said = _raised(
+    said = refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
         lambda: key.from_seed_bytes(bytes(64)),
-        lambda: key.private_bytes(*plain),
+        lambda: key.private_bytes(*unencrypted()),
         key.private_bytes_raw,
         key.private_numbers,
     )
-    said += _raised(UnsupportedAlgorithm, key.jwk)
-    said += _raised(
+    said += refused(UnsupportedAlgorithm, key.jwk)
+    said += refused(
         InvalidKey,
         lambda: key.decapsulate_to_secret(bytes(1087)),
         lambda: key.from_seed(Secret.random(32)),
@@ -269,7 +244,7 @@ def refused_ml_kem(stage: Stage) -> None:
     stage.check(b"refused")
     other.close()
     key.close()
-    said += _raised(
+    said += refused(
         ClosedError, lambda: key.decapsulate_to_secret(bytes(1088))
     )
     stage.check(b"closed")

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
+from leak.refused import refused, unencrypted
 from leak.stage import Stage, program
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 _ALONE = "an error has no ordinary counterpart"
-
-
-def _refused(
-    kinds: type[Exception], *actions: Callable[[], object]
-) -> list[Exception]:
-    """Collect what these raise, tracebacks and frames included."""
-    kept: list[Exception] = []
-    for action in actions:
-        try:
-            action()
-        except kinds as error:
-            kept.append(error)
-    assert len(kept) == len(actions), "something was not refused"
-    return kept
-
-
-def _unencrypted() -> tuple[Any, ...]:
-    """Ask for a PEM file without a passphrase."""
-    from cryptography.hazmat.primitives import serialization as forms
-
-    return (
-        forms.Encoding.PEM,
-        forms.PrivateFormat.PKCS8,
-        forms.NoEncryption(),
-    )
 
 
 def _unreadable(stage: Stage) -> None:
@@ -53,7 +28,7 @@ def _unreadable(stage: Stage) -> None:
     bent = encrypted[:100] + encrypted[104:]
 
     def every() -> list[Exception]:
-        return _refused(
+        return refused(
             InvalidKey,
             lambda: load(encrypted),
             lambda: load(encrypted, wrong),
@@ -119,14 +94,14 @@ def wrong_tags(stage: Stage) -> None:
         sealed = bytearray(cipher.encrypt(nonce, message))
         sealed[-1] ^= 1
         bad = bytes(sealed)
-        kept += _refused(
+        kept += refused(
             InvalidTag,
             lambda: cipher.decrypt(nonce, bad),  # noqa: B023 - called at once
             lambda: cipher.decrypt_to_secret(nonce, bad),  # noqa: B023 - as above
             lambda: cipher.decrypt_into(nonce, bad, None, area),  # noqa: B023 - as above
             lambda: cipher.decrypt(nonce, bad[:5]),  # noqa: B023 - as above
         )
-        kept += _refused(
+        kept += refused(
             CryptoError,
             lambda: cls(key[1:]),  # noqa: B023 - as above
             lambda: cipher.encrypt(nonce[1:], message),  # noqa: B023 - as above
@@ -134,7 +109,7 @@ def wrong_tags(stage: Stage) -> None:
         stage.check(b"refused")
     mac = Hmac(key)
     wrong = bytes(mac.digest_size)
-    kept += _refused(InvalidSignature, lambda: mac.verify(b"message", wrong))
+    kept += refused(InvalidSignature, lambda: mac.verify(b"message", wrong))
     stage.check(b"wrong MAC")
     assert kept
 
@@ -153,7 +128,7 @@ def wrong_tokens(stage: Stage) -> None:
     token = bytes(stage.buffer("{token}"))
     other = Fernet(Fernet.generate_key())
     bad = token[:-8] + b"AAAAAAA="
-    kept = _refused(
+    kept = refused(
         InvalidToken,
         lambda: ring.decrypt(bad),
         lambda: ring.decrypt_to_secret(token[:40]),
@@ -182,10 +157,10 @@ def refused_ed25519(stage: Stage) -> None:
     from secretmem import keys
 
     key: Any = keys.load_pem(stage.secret("{pem}"))
-    kept = _refused(
+    kept = refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(*_unencrypted()),
+        lambda: key.private_bytes(*unencrypted()),
         key.private_bytes_raw,
         key.private_numbers,
         lambda: pickle.dumps(key),
@@ -214,15 +189,15 @@ def refused_curve(stage: Stage) -> None:
     from secretmem.exceptions import ClosedError
 
     key: Any = keys.load_pem(stage.secret("{pem}"))
-    kept = _refused(
+    kept = refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(*_unencrypted()),
+        lambda: key.private_bytes(*unencrypted()),
         key.private_numbers,
     )
     stage.check(b"refused")
     key.close()
-    kept += _refused(
+    kept += refused(
         ClosedError, lambda: key.sign(b"message", ec.ECDSA(SHA256()))
     )
     stage.check(b"closed")
@@ -249,13 +224,13 @@ def refused_rsa(stage: Stage) -> None:
     sealed = bytes(stage.buffer("{sealed}"))
     right = padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
     other = padding.OAEP(padding.MGF1(SHA256()), SHA1(), None)  # noqa: S303 - the wrong one
-    kept = _refused(
+    kept = refused(
         TypeError,
         lambda: key.from_private_bytes(b"as bytes"),
-        lambda: key.private_bytes(*_unencrypted()),
+        lambda: key.private_bytes(*unencrypted()),
         key.private_numbers,
     )
-    kept += _refused(
+    kept += refused(
         InvalidTag,
         lambda: key.decrypt(sealed, other),
         lambda: key.decrypt(sealed[:-1] + b"x", right),
