@@ -298,19 +298,28 @@ def _started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a victim, with the key in a pipe."""
     source, target = os.pipe()
-    with content:
-        content.write_to(target)
-    os.close(target)
-    child = subprocess.Popen(
-        [
-            *(sys.executable, "-P", "-m", "secretmem.prove.residue_victim"),
-            *(cell.library, cell.operation, str(uses), str(source)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=[source],
-    )
-    os.close(source)
+    try:
+        try:
+            with content:
+                content.write_to(target)
+        finally:
+            os.close(target)
+        child = subprocess.Popen(
+            [
+                *(
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "secretmem.prove.residue_victim",
+                ),
+                *(cell.library, cell.operation, str(uses), str(source)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[source],
+        )
+    finally:
+        os.close(source)
     with child:
         try:
             yield child
