@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import secrets
-import signal
 import stat
 import sys
 from contextlib import contextmanager, suppress
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from secretmem.cli.sweeping import sweeping
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
 STDIO = "-"
 
@@ -30,8 +30,6 @@ _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self|/proc/thread-self)/fd/(\d+)")
 _MOST_LINKS = 40
 # What a file system without files that have no name answers (open(2)).
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR)
-# Python makes KeyboardInterrupt of SIGINT itself.
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -153,28 +151,12 @@ class _Whole:
     @contextmanager
     def swept(self) -> Iterator[None]:
         """Remove the part if this fails, or a signal ends the program."""
-        before = {
-            each: signal.getsignal(each)
-            for each in _ENDINGS
-            if signal.getsignal(each) is signal.SIG_DFL
-        }
-
-        def end(number: int, _frame: FrameType | None) -> None:
-            # A second one does not end the sweeping.
-            for each in before:
-                signal.signal(each, signal.SIG_IGN)
-            raise SystemExit(128 + number)
-
-        try:
-            for each in before:
-                signal.signal(each, end)
-            yield
-        except BaseException:
-            self.part.unlink(missing_ok=True)
-            raise
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        with sweeping(self.part):
+            try:
+                yield
+            except BaseException:
+                self.part.unlink(missing_ok=True)
+                raise
 
     def link(self, fd: int) -> None:
         """Name a file without a name, over an old one too."""

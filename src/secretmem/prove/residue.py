@@ -48,8 +48,9 @@ INSTALL = {
 # The share of samples that a control must show the key in.
 _SHARE = 0.95
 
-# Stops for each sample in the middle of an operation, before it gives up.
-_STOPS = 200
+# Seconds of looking for moments in the middle of operations, before it gives
+# up.  On a busy machine the process hardly gets on between two stops.
+_PATIENCE = 120
 
 _LABEL, _CONTROL = "the key", "control"
 
@@ -358,9 +359,8 @@ def _sample(cell: Cell, pid: int, search: Search, wanted: int) -> None:
     all the time, and hold the key all the time.
     """
     samples = cell.samples
-    for _ in range(_STOPS * wanted):
-        if samples.taken == wanted:
-            return
+    end = time.monotonic() + _PATIENCE
+    while samples.taken < wanted and time.monotonic() < end:
         time.sleep(random.uniform(0, 0.002))  # noqa: S311 - moments
         report = sample_process(pid, search, inside=cell.library == OURS)
         if report is None:

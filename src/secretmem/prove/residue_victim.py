@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_MESSAGE = bytes(32 << 10)
+# Long enough that most of the time is spent in the operation, whatever the
+# machine: a stop must be likely to meet it.
+_MESSAGE = bytes(1 << 20)
 _SHORT = bytes(64)
 _NONCE = bytes(12)
 
@@ -71,7 +73,7 @@ class Secretmem(Holder):
         self.key, self.use = key, lambda: key.sign(_SHORT)
 
     def aes(self, fd: int) -> None:
-        """Encrypt 32 KiB."""
+        """Encrypt 1 MiB."""
         from secretmem import Secret
         from secretmem.crypto.aead import AESGCM
 
@@ -109,7 +111,7 @@ class Cryptography(Holder):
         self.use = lambda: key.sign(_SHORT)
 
     def aes(self, fd: int) -> None:
-        """Encrypt 32 KiB."""
+        """Encrypt 1 MiB."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self.key = key = AESGCM(os.read(fd, _MOST))
@@ -140,7 +142,7 @@ class PyNaCl(Holder):
         self.use = lambda: key.sign(_SHORT)
 
     def aes(self, fd: int) -> None:
-        """Encrypt 32 KiB."""
+        """Encrypt 1 MiB."""
         from nacl.bindings import crypto_aead_aes256gcm_encrypt as encrypt
 
         self.key = key = os.read(fd, _MOST)
