@@ -136,7 +136,7 @@ def check(kernel: Kernel) -> Iterator[Row]:
             observed=said("doctor_accounting"),
             control=f"the call is {said('doctor_call')}",
             control_ok=said("doctor_call") == "ok",
-            evidence="no answer: doctor does not report it",
+            evidence='"no answer" means that doctor has nothing to report',
         ),
         _Case(
             row="gate",
