@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from secretmem.cli.run import CODES
+from launch.command import RUN, run
 from support import unprivileged
 
 
 pytestmark = pytest.mark.needs_secretmem
-
-RUN = (sys.executable, "-P", "-m", "secretmem.cli.main", "run")
 
 # Says what a command was given.
 # Signals 1 to 31. The C library keeps 32 and 33 to itself, and make(1) starts
@@ -45,22 +42,7 @@ print(json.dumps({
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a file with a value."""
     (tmp_path / "token").write_text("hunter2\n")
-    (tmp_path / "nul").write_bytes(b"a\0b")
-    (tmp_path / "empty").touch()
     monkeypatch.chdir(tmp_path)
-
-
-def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run ``secretmem run``."""
-    return subprocess.run(
-        [*RUN, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **more},
-    )
 
 
 def test_the_command_is_this_very_process() -> None:
@@ -119,6 +101,29 @@ def test_the_command_gets_descriptors_and_no_variable() -> None:
     secret = [fd for fd, to in seen["fds"].items() if "secretmem" in to]
     assert sorted(secret) == sorted(listed.values())
     assert str(reader) not in seen["fds"]
+
+
+def test_descriptors_of_sources_inside_sources_are_not_passed_on() -> None:
+    """Such as the one with the identity of an encrypted source."""
+    from secretmem import age, hazmat
+
+    with age.Identity.generate() as identity, identity.text() as text:
+        Path("token.age").write_bytes(
+            age.encrypt(b"word", [identity.recipient])
+        )
+        reader, writer = os.pipe()
+        os.write(writer, hazmat.export_bytes(text))
+        os.close(writer)
+    source = f"A=age:cmd:cat token.age?identity=fd:{reader}"
+    done = subprocess.run(
+        [*RUN, "--secret", source, "--", sys.executable, "-c", SEEN],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        pass_fds=[reader],
+    )
+    os.close(reader)
+    assert str(reader) not in json.loads(done.stdout)["fds"]
 
 
 def test_the_command_takes_them_by_name() -> None:
@@ -254,70 +259,6 @@ def test_a_secret_can_be_exposed() -> None:
     assert "B is in an ordinary file in memory (B_FILE" in said
     assert "os.environ copied the variable GIVEN" in said
     assert "word" not in said
-
-
-BEFORE = {
-    ("--secret", "A"): 2,
-    ("--secret", "=file:token"): 2,
-    ("--secret", "A B=file:token"): 2,
-    ("--secret", "A=token"): 2,
-    ("--secret", "A=file:token", "--secret", "A=file:token"): 2,
-    ("--secret", "A=file:token", "--expose", "A"): 2,
-    ("--secret", "A=file:token", "--expose", "env:B"): 2,
-    ("--secret", "A=file:token", "--expose", "env:A", "--expose", "file:A"): 2,
-    ("--sceret", "A=file:token"): 2,
-    ("--secret", "A=file:empty"): 65,
-    ("--secret", "A=file:token?max_size=3"): 65,
-    ("--secret", "A=json:token#a"): 65,
-    ("--secret", "A=file:nul", "--expose", "env:A"): 65,
-    ("--secret", "A=file:nothing"): 66,
-    ("--secret", "A=file:token", "--secret", "B=cmd:false"): 75,
-}
-
-
-@pytest.mark.parametrize("arguments", BEFORE)
-def test_what_goes_wrong_before_the_command(
-    arguments: tuple[str, ...],
-) -> None:
-    """A stable exit code, one line that says why, and no content."""
-    done = run(*arguments, "--", "echo", "ran")
-    assert done.returncode == BEFORE[arguments]
-    assert not done.stdout
-    assert done.stderr.startswith("secretmem: ")
-    assert "Traceback" not in done.stderr
-    assert "hunter" not in done.stderr
-
-
-def test_every_reason_has_a_code() -> None:
-    """Those of the class, as its documentation lists them."""
-    from secretmem import SourceError
-
-    assert SourceError.__doc__
-    words = SourceError.__doc__.split('"')[1::2]
-    assert set(CODES) == set(words)
-
-
-@pytest.mark.parametrize(
-    "command, status",
-    [
-        (["sh", "-c", "exit 7"], 7),
-        (["sh", "-c", "kill -TERM $$"], -signal.SIGTERM),
-        (["no-such-command"], 127),
-        (["./no/such"], 127),
-        (["./token"], 126),
-        (["/"], 126),
-        ([], 2),
-    ],
-)
-def test_exit_codes_are_those_of_env(command: list[str], status: int) -> None:
-    """The command's own, or what env(1) says."""
-    done = run("--secret", "A=file:token", "--", *command)
-    assert done.returncode == status, done.stderr
-
-
-def test_no_secret_was_named() -> None:
-    """That is usage."""
-    assert run("--", "true").returncode == 2
 
 
 def test_a_signal_reaches_the_command() -> None:

@@ -23,6 +23,7 @@ import ctypes
 import errno
 import mmap
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -131,11 +132,28 @@ def mappings(pid: int) -> list[Mapping]:
     """Read /proc/PID/maps."""
     found = []
     for line in Path(f"/proc/{pid}/maps").read_text("utf-8").splitlines():
-        span, rights, _, _, _, *name = line.split(maxsplit=5)
-        start, _, stop = span.partition("-")
+        span, rights, offset, _, inode, *name = line.split(maxsplit=5)
+        start, stop = (int(each, 16) for each in span.split("-"))
         words = name[0] if name else "anonymous"
-        found.append(Mapping(int(start, 16), int(stop, 16), rights, words))
+        size = _size_of_file(words, int(inode))
+        if size is not None:
+            # A database may map ten gigabytes of a small file.
+            pages = -(-max(size - int(offset, 16), 0) // PAGE)
+            stop = min(stop, start + pages * PAGE)
+        found.append(Mapping(start, stop, rights, words))
     return found
+
+
+def _size_of_file(name: str, inode: int) -> int | None:
+    """Give the size of a mapped file; there is nothing behind its end."""
+    if not name.startswith("/"):
+        return None
+    try:
+        now = Path(name).stat()
+    except OSError:
+        return None
+    known = now.st_ino == inode and stat.S_ISREG(now.st_mode)
+    return now.st_size if known else None
 
 
 def find_all(buffer: bytearray, size: int, shape: Shape) -> Iterator[range]:

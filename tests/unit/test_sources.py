@@ -139,6 +139,13 @@ SYNTAX = (
     "json:#a",
     "json:doc#a..b",
     "json:json:json#a",
+    "json:" * 9 + "doc" + "#a" * 9,
+    "age:cmd:cat token",
+    "age:cmd:cat token?encoding=hex&identity=key",
+    "age:cmd:cat token?identity=key#a",
+    "age:cmd:cat token?identity=",
+    "age:cmd:cat token?identity=key&trim",
+    "age:file:?identity=key",
     "cmd:",
     "cmd:''",
     "cmd:echo 'x",
@@ -162,7 +169,10 @@ def test_what_is_not_written_well_is_refused(text: str) -> None:
     assert str(caught.value)
 
 
-@given(st.text(max_size=30) | st.from_regex(r"(file|json|fd|k8s):.{0,20}"))
+@given(
+    st.text(max_size=30)
+    | st.from_regex(r"(file|json|fd|k8s|age):.{0,20}(\?identity=.{0,9})?")
+)
 def test_any_text_is_a_source_or_an_error(text: str) -> None:
     """Nothing else comes out of it."""
     try:

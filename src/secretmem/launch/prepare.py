@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from secretmem import hazmat
 from secretmem.exceptions import SourceError
 from secretmem.handover import VARIABLE, to_descriptor
-from secretmem.sources import Descriptor, Document
+from secretmem.sources import Descriptor
 
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ def _close_sources(plan: Plan) -> None:
     """Keep the descriptors that secrets were read from from the command."""
     standard = 2
     for source in plan.secrets.values():
-        inner = source.document if isinstance(source, Document) else source
-        if isinstance(inner, Descriptor) and inner.fd > standard:
-            os.set_inheritable(inner.fd, False)  # noqa: FBT003 - as above
+        for each in source.leaves():
+            if isinstance(each, Descriptor) and each.fd > standard:
+                os.set_inheritable(each.fd, False)  # noqa: FBT003 - as above
 
 
 def exit_code(error: OSError) -> int:

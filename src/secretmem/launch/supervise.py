@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secretmem.exceptions import LimitError, SourceError
 from secretmem.launch.plan import PlanError
 from secretmem.launch.prepare import PYTHONS_OWN, Prepared, exit_code
-from secretmem.sources import Descriptor, Document, Environment, Prompt
+from secretmem.sources import Descriptor, Environment, Prompt
 
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ class Wish(NamedTuple):
 def check(plan: Plan) -> None:
     """Refuse sources that can be read once only; PlanError."""
     for name, source in plan.secrets.items():
-        inner = source.document if isinstance(source, Document) else source
-        if isinstance(inner, _ONCE):
+        if any(isinstance(each, _ONCE) for each in source.leaves()):
             raise PlanError(
                 f"the source of {name} can be read only once, so the command "
                 "cannot be started again with it"

@@ -10,12 +10,15 @@ A source is written as ``SCHEME:...``::
     k8s:DIR/KEY             a mounted Kubernetes Secret       strip, max_size
     json:FILE#a.b           one string of a JSON document
     dotenv:FILE#NAME        one value of a .env document
-    age:FILE?identity=FILE  a file of age
+    age:FILE?identity=FILE  what is encrypted with age
     cmd:PROGRAM ARGUMENT... a command's output
     sh:TEXT                 a shell's output
     prompt:TEXT             the terminal
     env:NAME                the environment; it was exposed   erase
     keyring:SERVICE/USER    the desktop's keyring; exposed
+
+The ``FILE`` of ``json``, ``dotenv`` and ``age`` may be another source, up to
+8 inside each other: ``age:cmd:etcdctl get db?identity=credential:key``.
 
 Options follow a ``?`` and are separated by ``&``; all but ``cmd``, ``sh``
 and ``prompt`` have ``encoding=base64`` (or base64url, hex) and ``empty=yes``.

@@ -1,33 +1,43 @@
-"""Sources that are encrypted files: ``age:``."""
+"""Sources that are encrypted with age, wherever they lie: ``age:``."""
 
 from __future__ import annotations
 
-import os
+import copy
 from typing import TYPE_CHECKING
 
 from secretmem.exceptions import CryptoError
 from secretmem.sources._base import Source
-from secretmem.sources._files import File, inside, path_in
-from secretmem.sources._registry import known, parse
-from secretmem.sources._text import SCHEME, quoted, split, syntax
+from secretmem.sources._commands import Command
+from secretmem.sources._files import File, inside, path_in, path_of, scheme_of
+from secretmem.sources._registry import known, nested
+from secretmem.sources._text import quoted, split, syntax
 
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from typing import Any, Self
 
     from secretmem import Secret
 
 
+_MARK = "?identity="
+
+
 class Age(Source):
     """
-    ``age:FILE?identity=IDENTITY``: a file of age, decrypted inside.
+    ``age:SOURCE?identity=IDENTITY``: what is encrypted with age.
 
-    The identity is a path or, in the text form, the text of another source;
-    a path that begins like one is written with ``./``.
+    It is decrypted in secret memory.  Both are a path or, in the text form,
+    the text of another source; a path that begins like one is written with
+    ``./``.  The options of ``age`` then begin at the last ``?identity=``.
+
+    What is read is in secret memory until it is known to be ciphertext.
 
     Args:
-        path: The file, armored or not.
+        source: A path or a source: age's file, armored or not.  The output of
+            a command is taken as it is, for white space at its end may
+            belong to it.
         identity: Where the identities are: lines of ``AGE-SECRET-KEY-1...``,
             or an ssh private key without passphrase.
         **options: As for every source.
@@ -38,20 +48,39 @@ class Age(Source):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        source: Source | str | os.PathLike[str],
         identity: Source | str | os.PathLike[str],
         **options: Any,  # noqa: ANN401 - as for every source
     ) -> None:
         super().__init__(**options)
-        self.path = File(path).path
+        if not isinstance(source, Source):
+            source = File(source)
+        if isinstance(source, Command):
+            source = copy.copy(source)
+            source.strip = False
         if not isinstance(identity, Source):
             identity = File(identity)
+        self.source: Source = source
         self.identity: Source = identity
 
     @classmethod
     def parse(cls, text: str, rest: str) -> Self:
-        """Take the path and the identity, which has to be there."""
-        parts = split(text, rest).only(*cls.options)
+        """Take what is encrypted and the identity, which has to be there."""
+        source: Source | str
+        inner, _, after = rest.rpartition(_MARK)
+        found = nested(inner)
+        if found is not None:
+            source = found
+            parts = split(text, _MARK + after).only(*cls.options)
+        else:
+            parts = split(text, rest).only(*cls.options)
+            source = path_in(parts)
+            if known(scheme_of(source)):
+                raise syntax(
+                    text,
+                    "behind another source its options begin with ?identity=",
+                    "write age:SOURCE?identity=FILE",
+                )
         identity = parts.options.get("identity")
         if not identity:
             raise syntax(
@@ -59,38 +88,55 @@ class Age(Source):
                 "it does not say who can decrypt it",
                 "write age:FILE?identity=FILE",
             )
-        scheme, colon, _ = identity.partition(":")
-        other = colon and SCHEME.match(scheme) and known(scheme)
         return cls(
-            path_in(parts),
-            parse(identity) if other else identity,
-            **cls._keywords(parts),
+            source, nested(identity) or identity, **cls._keywords(parts)
         )
 
     @property
     def name(self) -> str:
-        """The file's own name, without ``.age``."""
-        return os.path.basename(self.path).removesuffix(".age")  # noqa: PTH119 - as written
+        """That of the source, without ``.age``."""
+        return self.source.name.removesuffix(".age")
 
     def _load(self, options: dict[str, Any]) -> Secret:
         from secretmem import age
 
         # The result is kept as the identity is.
         kept = {k: v for k, v in options.items() if k != "name"}
+        encrypted = self._encrypted()
         try:
             with self.identity.read(**kept) as text:
                 identities = age.load_identities(text)
-                return age.decrypt(self.path, identities, name=options["name"])
+                return age.decrypt(encrypted, identities, name=options["name"])
         except CryptoError as error:
             raise self.error("content", str(error)) from error
 
+    def _encrypted(self) -> bytes:
+        """Give what the source has, if that is ciphertext."""
+        from secretmem import age
+
+        with self.source.read() as text:
+            if age.is_encrypted(text):
+                return text._export()  # noqa: SLF001 - not a secret: no export
+        raise self.error(
+            "content",
+            "what it reads is not encrypted with age",
+            "write to the store what `secretmem seal` makes of it",
+        )
+
     def stamp(self) -> object | None:
-        """Give that of the file."""
-        return File(self.path).stamp()
+        """Give that of what is encrypted."""
+        return self.source.stamp()
+
+    def leaves(self) -> Iterator[Source]:
+        """Give what is encrypted, and the identity."""
+        yield from self.source.leaves()
+        yield from self.identity.leaves()
 
     def _said(self) -> Iterator[tuple[str, str]]:
-        yield "identity", quoted(inside(self.identity)).replace("&", "%26")
+        text = path_of(self.identity) or str(self.identity)
+        yield "identity", quoted(text).replace("&", "%26")
         yield from super()._said()
 
     def __str__(self) -> str:
-        return self._written(self.path)
+        query = "&".join(f"{key}={value}" for key, value in self._said())
+        return f"age:{inside(self.source)}?{query}"

@@ -25,6 +25,7 @@ ENCODINGS = ("base32", "base64", "base64url", "hex")
 _MAX_SIZE = 1 << 20
 
 _EMPTY = "the option empty=yes accepts that"
+_NOTHING = "look why there was no input, or only white space"
 
 # By errno: a reason, and what to do.
 _REASONS = {
@@ -43,9 +44,9 @@ class Source(ABC):
     """
     Where a secret comes from.
 
-    A subclass implements `parse`, `name`, ``_load`` and ``__str__``, and, if
-    it can tell changes, `stamp`.  The entry point group
-    ``secretmem.sources`` makes it a scheme.
+    A subclass implements `parse`, `name`, ``_load`` and ``__str__``; `stamp`
+    if it can tell changes, and `leaves` if it reads other sources.  The entry
+    point group ``secretmem.sources`` makes it a scheme.
 
     Args:
         encoding: What the value is written in: ``"base32"``, ``"base64"``,
@@ -108,6 +109,14 @@ class Source(ABC):
         """
         return None
 
+    def leaves(self) -> Iterator[Source]:
+        """
+        Give the sources that something is read from.
+
+        It is this one, unless it consists of others.
+        """
+        yield self
+
     def read(self, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
         """
         Read the value into a new Secret.
@@ -136,7 +145,8 @@ class Source(ABC):
             raise self.error(reason, str(text)) from error
         if not len(secret) and not self.empty:
             secret.close()
-            raise self.error("empty", "the value is empty", _EMPTY)
+            remedy = _EMPTY if "empty" in self.options else _NOTHING
+            raise self.error("empty", "the value is empty", remedy)
         return secret
 
     def watch(

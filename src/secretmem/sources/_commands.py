@@ -106,6 +106,7 @@ class Command(Stream):
     """
 
     scheme = "cmd"
+    options = ()
 
     def __init__(
         self,

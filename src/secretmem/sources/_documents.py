@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from secretmem.sources._base import Source
 from secretmem.sources._files import File, inside, path_in
-from secretmem.sources._registry import known, parse
-from secretmem.sources._text import SCHEME, decoded, split, syntax
+from secretmem.sources._registry import nested
+from secretmem.sources._text import decoded, split, syntax
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
     from typing import Any, Self
 
@@ -52,11 +53,9 @@ class Document(Source):
                 "it does not say which value",
                 f"write {cls.scheme}:FILE#NAME",
             )
-        scheme = inner.partition(":")[0]
-        if ":" in inner and SCHEME.match(scheme) and known(scheme):
-            document = parse(inner)
-            keywords: dict[str, Any] = {}
-        else:
+        document = nested(inner)
+        keywords: dict[str, Any] = {}
+        if document is None:
             parts = split(text, inner).only(*cls.options)
             document = File(path_in(parts))
             keywords = cls._keywords(parts)
@@ -81,6 +80,10 @@ class Document(Source):
     def stamp(self) -> object | None:
         """Give that of the document."""
         return self.document.stamp()
+
+    def leaves(self) -> Iterator[Source]:
+        """Give those of the document."""
+        yield from self.document.leaves()
 
     def _with(self, wanted: str) -> str:
         """Write the text form, with what is wanted of the document."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from secretmem import Secret
 from secretmem.sources._base import Stream
-from secretmem.sources._text import SCHEME, split, syntax
+from secretmem.sources._registry import known
+from secretmem.sources._text import SCHEME, quoted, split, syntax
 
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from secretmem.exceptions import SourceError
     from secretmem.sources._base import Source
     from secretmem.sources._text import Parts
 
@@ -64,6 +66,13 @@ class File(Stream):
         return Secret.from_file(
             self.path, strip=self.strip, max_size=self.max_size, **options
         )
+
+    def _failed(self, error: OSError) -> SourceError:
+        made = super()._failed(error)
+        scheme = scheme_of(self.path)
+        if made.reason == "missing" and scheme and not known(scheme):
+            made.remedy += f"; there is no scheme {scheme!r}"
+        return made
 
     def stamp(self) -> object | None:
         """Give inode, size and times of what the name leads to now."""
@@ -230,13 +239,21 @@ def path_in(parts: Parts) -> str:
 
 def inside(source: Source) -> str:
     """Write a source as it stands in another one: a file by its path."""
-    text = str(source)
-    path = text.removeprefix("file:")
-    if type(source) is not File or "?" in path:
-        return text
-    # What begins like a scheme is a path nevertheless.
+    path = path_of(source)
+    return str(source) if path is None else quoted(path)
+
+
+def path_of(source: Source) -> str | None:
+    """Return the path of a file for which a path stands; else None."""
+    if type(source) is not File or source != File(source.path):
+        return None
+    return None if known(scheme_of(source.path)) else source.path
+
+
+def scheme_of(path: str) -> str:
+    """Return what looks like the scheme of a source; else nothing."""
     scheme, colon, _ = path.partition(":")
-    return f"./{path}" if colon and SCHEME.match(scheme) else path
+    return scheme if colon and SCHEME.match(scheme) else ""
 
 
 def plain(name: str, text: str | None = None) -> str:

@@ -82,6 +82,7 @@ class Prompt(Source):
     """
 
     scheme = "prompt"
+    options = ()
 
     def __init__(self, text: str = "", **options: Any) -> None:  # noqa: ANN401 - as for every source
         super().__init__(**options)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from secretmem.sources._base import Source
-from secretmem.sources._text import split_scheme, syntax
+from secretmem.sources._text import SCHEME, split_scheme, syntax
 
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _ENTRY_POINTS = "secretmem.sources"
 
+_DEEPEST = 8
+_depth = ContextVar("depth of sources inside sources", default=0)
+
 OURS: dict[str, type[Source]] = {}
 """The schemes of this package; filled when all of them are imported."""
 
@@ -26,14 +30,33 @@ def parse(text: str) -> Source:
     Return the source that a text names; nothing is read.
 
     Raises:
-        SourceError: It is not written as it should be, or there is no such
-            scheme.
+        SourceError: It is not written as it should be, there is no such
+            scheme, or more than 8 sources stand inside each other.
     """
     scheme, rest = split_scheme(text)
     cls = OURS.get(scheme)
     if cls is None:
         cls = _added(text, scheme)
-    return cls.parse(text, rest)
+    depth = _depth.get()
+    if depth == _DEEPEST:
+        raise syntax(
+            text,
+            f"more than {_DEEPEST} sources stand inside each other",
+            "read it in several steps",
+        )
+    token = _depth.set(depth + 1)
+    try:
+        return cls.parse(text, rest)
+    finally:
+        _depth.reset(token)
+
+
+def nested(text: str) -> Source | None:
+    """Return the source that stands in another one's text; None is a path."""
+    scheme, colon, _ = text.partition(":")
+    if colon and SCHEME.match(scheme) and known(scheme):
+        return parse(text)
+    return None
 
 
 def read(text: str, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor

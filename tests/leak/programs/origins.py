@@ -281,4 +281,36 @@ def source_age(stage: Stage) -> None:
     stage.check(b"read")
     stage.repeat(lambda: source.read().close(), 100)
     secret.close()
+    by_command = sources.Age(sources.Command(["cat", path]), source.identity)
+    with by_command.read() as other:
+        assert len(other) == 24
+        stage.check(b"by a command")
+    stage.ended()
+
+
+@program(
+    "sources.Age",
+    files={"token": "{plain}"},
+    payloads=(),
+    no_control="see `source_files`: an ordinary value is found there",
+)
+def source_age_refused(stage: Stage) -> None:
+    """What should be encrypted, and is not: it is looked at in secret."""
+    from secretmem import SourceError, sources
+
+    path = f"{stage.folder}/token"
+
+    reasons = set()
+
+    def refused() -> None:
+        for source in (path, sources.Command(["cat", path])):
+            try:
+                sources.Age(source, "/dev/null").read()
+            except SourceError as error:
+                reasons.add(error.reason)
+
+    refused()
+    stage.check(b"refused")
+    stage.repeat(refused, 100)
+    assert reasons == {"content"}
     stage.ended()
