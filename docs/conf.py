@@ -72,6 +72,8 @@ nitpick_ignore_regex = [
         r"py:(class|exc)",
         r"(django|httpx|joserfc|jwt|nacl|paramiko|pg8000|psycopg|requests)\..*",
     ),
+    ("py:class", r"secretmem\.contrib\.pydantic\._T"),
+    ("py:class", "(BaseSettings|FieldInfo|CoreSchema|GetCoreSchemaHandler)"),
     ("py:class", r"(PGconn|(Async)?RowFactory|Row)"),
     ("py:class", r"(os|socket|threading)\..*"),
     ("py:class", r"secretmem\.crypto\.stream\._(Reader|Writer)"),

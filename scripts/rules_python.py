@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_policy",),
     (
         *("_decoding", "_secret", "_sources", "_area", "hazmat"),
-        *("handover", "_passing", "_systemd"),
+        *("handover", "_passing", "_pydantic", "_systemd"),
     ),
     ("_posture", "_harden"),
     ("",),  # secretmem/__init__.py: the public names, nothing of its own

@@ -314,3 +314,18 @@ class Secret(Decoding, _native.SecretBase):
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("a Secret shows no state")
+
+    # What pydantic asks of the type of a field.
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's own
+        from secretmem import _pydantic
+
+        del source, handler
+        return _pydantic.schema()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's own
+        from secretmem import _pydantic
+
+        return _pydantic.json_schema(schema, handler)

@@ -20,6 +20,8 @@ PACKAGES = {
     "botocore": ("botocore", "botocore>=1.44"),
     "asyncssh": ("asyncssh", "asyncssh>=2.24"),
     "paramiko": ("paramiko", "paramiko>=5.1"),
+    "pydantic": ("pydantic", "pydantic>=2.7"),
+    "pydantic_settings": ("pydantic_settings", "pydantic-settings>=2.3"),
 }
 ALL = ", ".join(repr(imported) for imported, _ in PACKAGES.values())
 HIDDEN = f"import sys; sys.modules.update(dict.fromkeys([{ALL}]))"

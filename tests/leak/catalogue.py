@@ -23,7 +23,8 @@ def programs(*files: str) -> dict[str, Program]:
 def residue_tests() -> dict[str, Program]:
     """Load and give the programs that are residue tests of the API."""
     return programs(
-        "sources", "origins", "handed", "uses", "errors", "process", "crypto"
+        *("sources", "origins", "handed", "uses", "errors", "process"),
+        *("crypto", "ecosystem"),
     )
 
 
