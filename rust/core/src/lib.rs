@@ -37,6 +37,7 @@ pub mod json;
 pub mod kernel;
 pub mod mapping;
 pub mod ops;
+pub mod output;
 mod page;
 mod pem;
 pub mod runtime;

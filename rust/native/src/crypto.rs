@@ -3,7 +3,7 @@
 //! Short operations keep the interpreter: giving it up and waiting for it again costs more than
 //! they take. Long data gives it up.
 
-use crate::buffer::{with_bytes, with_bytes_mut};
+use crate::buffer::{filled_bytes, with_bytes, with_bytes_mut};
 use crate::error::Failure;
 use crate::secret::{SecretBase, make};
 use pyo3::exceptions::PyValueError;
@@ -153,7 +153,7 @@ pub(crate) fn aead_seal<'py>(
     let header = Header { nonce, aad };
     if let Ok(secret) = data.cast::<SecretBase>() {
         let message = &secret.get().secret;
-        return PyBytes::new_with(py, message.size() + TAG_SIZE, |out| {
+        return filled_bytes(py, message.size() + TAG_SIZE, |out| {
             aead::seal_secret(cipher, key, header, message, out).map_err(|e| Failure(e).into())
         });
     }
@@ -161,7 +161,7 @@ pub(crate) fn aead_seal<'py>(
     // Before room is made for the ciphertext.
     aead::check_message(cipher, len).map_err(Failure)?;
     let detach = len >= LONG && data.is_instance_of::<PyBytes>();
-    PyBytes::new_with(py, len + TAG_SIZE, |out| {
+    filled_bytes(py, len + TAG_SIZE, |out| {
         let sealed = with_bytes(data, |data| {
             if detach {
                 py.detach(|| aead::seal(cipher, key, header, data, out))
@@ -189,7 +189,7 @@ pub(crate) fn aead_open<'py>(
     let header = Header { nonce, aad };
     let len = with_bytes(data, <[u8]>::len)?;
     let detach = len >= LONG && data.is_instance_of::<PyBytes>();
-    PyBytes::new_with(py, len.saturating_sub(TAG_SIZE), |out| {
+    filled_bytes(py, len.saturating_sub(TAG_SIZE), |out| {
         let opened = with_bytes(data, |data| {
             if detach {
                 py.detach(|| aead::open(cipher, key, header, data, out))
@@ -216,7 +216,9 @@ pub(crate) fn aead_open_into(
     let key = &key.get().secret;
     let header = Header { nonce, aad };
     let opened = with_bytes(data, |data| {
-        with_bytes_mut(buffer, |out| aead::open(cipher, key, header, data, out))
+        with_bytes_mut(buffer, |out| {
+            aead::open(cipher, key, header, data, out.into()).map(|_filled| ())
+        })
     })??;
     Ok(opened.map_err(Failure)?)
 }

@@ -7,6 +7,7 @@ use super::ok;
 use crate::domain;
 use crate::draft::Draft;
 use crate::error::{Error, Result};
+use crate::output::{Filled, Output};
 use crate::secret::{Options, Secret};
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -181,17 +182,23 @@ pub fn check_message(cipher: Cipher, len: usize) -> Result<()> {
     Err(Error::Key("the message is longer than this cipher takes with one nonce"))
 }
 
+/// The output, if the library says that it wrote all of it.
+fn all_of(out: Output<'_>, written: Option<usize>) -> Option<Filled<'_>> {
+    // SAFETY: the library wrote so many bytes from the start on, and they are all.
+    (written? == out.len()).then(|| unsafe { out.filled() })
+}
+
 /// Seals a message: `out` is [`TAG_SIZE`] longer than it.
 ///
 /// # Errors
 /// [`Error::Key`] for wrong lengths, or as every use of a secret.
-pub fn seal(
+pub fn seal<'a>(
     cipher: Cipher,
     key: &Secret,
     header: Header<'_>,
     message: &[u8],
-    out: &mut [u8],
-) -> Result<()> {
+    mut out: Output<'a>,
+) -> Result<Filled<'a>> {
     check(cipher, key, header)?;
     check_message(cipher, message.len())?;
     if out.len() != message.len() + TAG_SIZE {
@@ -203,26 +210,24 @@ pub fn seal(
         direction: Direction::Seal,
         input: message.as_ptr(),
         input_len: message.len(),
-        output: out.as_mut_ptr(),
+        output: out.at(),
         output_len: out.len(),
     };
-    match call.with_key(key)? {
-        Some(_) => Ok(()),
-        None => Err(Error::Library("EVP_AEAD_CTX_seal")),
-    }
+    let sealed = call.with_key(key)?;
+    all_of(out, sealed).ok_or(Error::Library("EVP_AEAD_CTX_seal"))
 }
 
 /// Seals a secret.
 ///
 /// # Errors
 /// As [`seal`].
-pub fn seal_secret(
+pub fn seal_secret<'a>(
     cipher: Cipher,
     key: &Secret,
     header: Header<'_>,
     message: &Secret,
-    out: &mut [u8],
-) -> Result<()> {
+    mut out: Output<'a>,
+) -> Result<Filled<'a>> {
     check(cipher, key, header)?;
     if out.len() != message.size() + TAG_SIZE {
         return Err(Error::Key("the output is as long as message and tag"));
@@ -235,28 +240,25 @@ pub fn seal_secret(
             direction: Direction::Seal,
             input: at,
             input_len: message.size(),
-            output: out.as_mut_ptr(),
+            output: out.at(),
             output_len: out.len(),
         };
         call.with_key(key)
     })??;
-    match sealed {
-        Some(_) => Ok(()),
-        None => Err(Error::Library("EVP_AEAD_CTX_seal")),
-    }
+    all_of(out, sealed).ok_or(Error::Library("EVP_AEAD_CTX_seal"))
 }
 
 /// Opens a ciphertext: `out` is [`TAG_SIZE`] shorter than it. On a wrong tag `out` holds zeros.
 ///
 /// # Errors
 /// [`Error::Tag`], [`Error::Key`] for wrong lengths, or as every use of a secret.
-pub fn open(
+pub fn open<'a>(
     cipher: Cipher,
     key: &Secret,
     header: Header<'_>,
     ciphertext: &[u8],
-    out: &mut [u8],
-) -> Result<()> {
+    mut out: Output<'a>,
+) -> Result<Filled<'a>> {
     check(cipher, key, header)?;
     if ciphertext.len() < TAG_SIZE || out.len() != ciphertext.len() - TAG_SIZE {
         return Err(Error::Tag);
@@ -267,10 +269,11 @@ pub fn open(
         direction: Direction::Open,
         input: ciphertext.as_ptr(),
         input_len: ciphertext.len(),
-        output: out.as_mut_ptr(),
+        output: out.at(),
         output_len: out.len(),
     };
-    call.with_key(key)?.map(|_| ()).ok_or(Error::Tag)
+    let opened = call.with_key(key)?;
+    all_of(out, opened).ok_or(Error::Tag)
 }
 
 /// Opens a ciphertext into a new secret.
