@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +27,18 @@ RUN = (sys.executable, "-P", "-m", "secretmem.cli.main", "run")
 
 # Says its value, and which signals it gets.
 TELLS = """
-import os, signal, sys
+import signal, sys
 import secretmem
 def tell(*words):
     print(*words, flush=True)
-def got(number, frame):
-    tell(signal.Signals(number).name)
-    if number == signal.SIGTERM:
-        sys.exit(int(sys.argv[1]))
-for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-    signal.signal(number, got)
+heard = {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+signal.pthread_sigmask(signal.SIG_BLOCK, heard)
 secret = secretmem.inherited("A")
 tell("has", secretmem.hazmat.export_str(secret))
-while True:
-    signal.pause()
+while (number := signal.sigwait(heard)) != signal.SIGTERM:
+    tell(signal.Signals(number).name)
+tell("SIGTERM")
+sys.exit(int(sys.argv[1]))
 """
 
 
@@ -47,24 +47,33 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        self._said = b""
 
     def says(self) -> str:
-        """Give the next line."""
+        """Give the next line; several may have come at once."""
         assert self.process.stdout
-        assert select.select([self.process.stdout], [], [], 60)[0]
-        return self.process.stdout.readline().strip()
+        fd = self.process.stdout.fileno()
+        while b"\n" not in self._said:
+            assert select.select([fd], [], [], PATIENCE)[0]
+            part = os.read(fd, 4096)
+            assert part, "it has ended"
+            self._said += part
+        line, _, self._said = self._said.partition(b"\n")
+        return line.decode()
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; gives the code and what the parent said."""
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, said
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[Running]:
+def started(
+    *arguments: str, program: tuple[str, ...] = RUN[1:]
+) -> Iterator[Running]:
     """Start a parent; it is killed at the end of the block if need be."""
     with subprocess.Popen(
-        [*RUN, *arguments],
+        [sys.executable, *program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,6 +148,53 @@ def test_a_source_that_is_gone_changes_nothing(token: Path) -> None:
     assert "the command keeps what it has: file:token: ENOENT" in said
 
 
+def test_what_changes_while_it_is_read_is_seen(token: Path) -> None:
+    """The next look finds it, and so does one right after the start."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from secretmem.launch import prepare\n"
+        "from secretmem.launch.plan import Plan\n"
+        "real, todo = prepare.Prepared.__init__, ['two', '', 'three']\n"
+        "def late(self, plan):\n"
+        "    try:\n"
+        "        real(self, plan)\n"
+        "    finally:\n"
+        "        if todo:\n"
+        "            Path('token').write_text(todo.pop(0))\n"
+        "prepare.Prepared.__init__ = late\n"
+        "from secretmem.cli.main import main\n"
+        "sys.exit(main())\n"
+    )
+    assert token.exists()
+    options = ("--reload", "--interval", "0.05")
+    with started(*_tells(*options), program=("-c", code, "run")) as running:
+        said = [running.says()]
+        while said[-1] != "has three":
+            said.append(running.says())
+        assert [each for each in said if each.startswith("has")] == [
+            "has one",
+            "has two",
+            "has three",
+        ]
+        running.process.terminate()
+        running.says()
+        running.end()
+
+
+def test_where_the_ends_of_children_are_ignored(token: Path) -> None:
+    """SIG_IGN of SIGCHLD is inherited; the end is seen all the same."""
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-P', '-m',"
+        " 'secretmem.cli.main', *sys.argv[1:]])\n"
+    )
+    words = ("--restart", "--secret", f"A=file:{token}", "--", "true")
+    with started(*words, program=("-c", code, "run")) as running:
+        assert running.end() == (0, "")
+
+
 def test_no_descriptor_stays_in_the_parent(token: Path) -> None:
     """Who attaches to it finds nothing."""
     assert token.exists()
@@ -201,8 +257,12 @@ def test_a_command_that_is_not_there() -> None:
 @pytest.mark.needs_root
 @pytest.mark.needs_tool("unshare")
 def test_as_the_first_process_of_a_container(token: Path) -> None:
-    """Orphans' ends are taken, and SIGTERM ends it all."""
-    script = "(sleep 0.2 & ) ; sleep 0.6; ls /proc | grep -c '^[0-9]'"
+    """Orphans' ends are taken: a process that nobody waits for would stay."""
+    orphan = token.with_name("orphan")
+    script = (
+        f"(sleep 0.2 & echo $! >{orphan}); "
+        f"while test -e /proc/$(cat {orphan}); do sleep 0.05; done; echo gone"
+    )
     with subprocess.Popen(
         [
             *("unshare", "--pid", "--fork", "--mount-proc", *RUN),
@@ -212,6 +272,5 @@ def test_as_the_first_process_of_a_container(token: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        # The parent, the shell, ls and grep: no sleep that nobody waits for.
-        assert process.communicate(timeout=60)[0] == "4\n"
+        assert process.communicate(timeout=PATIENCE)[0] == "gone\n"
         assert process.returncode == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from secretmem.cli import voice
+from secretmem.cli import voice, waking
 
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def _show(holders: Holders) -> None:
 
 def _wait() -> None:
     """Wait for Enter or the end of standard input."""
-    while True:
-        data = os.read(sys.stdin.fileno(), 4096)
+    fd = sys.stdin.fileno()
+    while waking.wait(fd=fd):
+        data = os.read(fd, 4096)
         if not data or b"\n" in data:
             return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
 import click
 
+from secretmem.cli import waking
 from secretmem.ps import look
 
 
@@ -62,7 +62,7 @@ def command(
     try:
         for number in range(rounds):
             if number:
-                time.sleep(watch or 0)
+                waking.wait(watch or 0)
             _show(as_json=as_json, again=watch is not None)
     except OSError as error:
         click.echo(f"secretmem ps: /proc: {error.strerror}", err=True)

@@ -12,7 +12,7 @@ from secretmem._descriptors import keep_standard
 from secretmem.cli import voice
 from secretmem.launch import Plan, PlanError, Prepared, execute
 from secretmem.launch.prepare import exit_code
-from secretmem.launch.supervise import Wish, check, supervise
+from secretmem.launch.supervise import Wish, check, look, supervise
 
 
 # By the reason of a SourceError, in the words of sysexits.h.
@@ -110,10 +110,11 @@ def command(
             check(plan)
         for each in plan.exposures:
             voice.complain(each.loss())
+        stamps = look(plan) if stay else []
         with _read(plan) as prepared:
             if stay:
                 wish = Wish(restart, renew, interval, _say)
-                return supervise(plan, prepared, wish)
+                return supervise(plan, prepared, wish, stamps)
             return _become(plan, prepared)
     except PlanError as error:
         raise click.UsageError(str(error)) from error

@@ -78,10 +78,11 @@ def check(plan: Plan) -> None:
 class Supervisor:
     """Runs the command until it is to end."""
 
-    def __init__(self, plan: Plan, wish: Wish) -> None:
+    def __init__(self, plan: Plan, wish: Wish, stamps: list[object]) -> None:
         """Take what was asked for; `run` does it."""
         self._plan = plan
         self._wish = wish
+        self._stamps = stamps
         self._pid = 0
         self._status: int | None = None
         self._ending = False
@@ -95,6 +96,8 @@ class Supervisor:
             OSError: It cannot be executed the first time.
         """
         old = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
+        # Ignored, as it may be inherited, no end of a child would be told.
+        before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             self._start(prepared)
             while True:
@@ -102,6 +105,7 @@ class Supervisor:
                 if not self._again(status):
                     return _code(status)
         finally:
+            signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
     def _start(self, prepared: Prepared) -> None:
@@ -117,7 +121,6 @@ class Supervisor:
                 setsigdef=PYTHONS_OWN,
             )
         self._status = None
-        self._stamps = self._look()
         self._started = time.monotonic()
 
     def _until_the_end(self) -> int:
@@ -126,7 +129,7 @@ class Supervisor:
             wait = self._wish.interval if self._wish.reload else 3600.0
             got = signal.sigtimedwait(_WAITED, wait)
             if got is None:
-                if self._wish.reload and self._look() != self._stamps:
+                if self._wish.reload and look(self._plan) != self._stamps:
                     self._renew()
             elif got.si_signo == signal.SIGCHLD:
                 self._reap()
@@ -157,7 +160,6 @@ class Supervisor:
         """Read the sources; if that works, start the command with them."""
         prepared = self._read()
         # What cannot be read is not tried again before it changes.
-        self._stamps = self._look()
         if prepared is None:
             return
         self._wish.say("the command is started again with new values")
@@ -218,14 +220,18 @@ class Supervisor:
         return False
 
     def _read(self) -> Prepared | None:
+        # Before: what changes while it is read shows at the next look.
+        self._stamps = look(self._plan)
         try:
             return Prepared(self._plan)
         except (SourceError, LimitError, OSError) as error:
             self._wish.say(f"the command keeps what it has: {error}")
             return None
 
-    def _look(self) -> list[object]:
-        return [_stamp(each.stamp) for each in self._plan.secrets.values()]
+
+def look(plan: Plan) -> list[object]:
+    """Give what is different when one of the sources has changed."""
+    return [_stamp(each.stamp) for each in plan.secrets.values()]
 
 
 def _stamp(stamp: Callable[[], object]) -> object:
@@ -240,10 +246,16 @@ def _code(status: int) -> int:
     return 128 - status if status < 0 else status
 
 
-def supervise(plan: Plan, prepared: Prepared, wish: Wish) -> int:
-    """Run the command under a parent; gives the exit code."""
+def supervise(
+    plan: Plan, prepared: Prepared, wish: Wish, stamps: list[object]
+) -> int:
+    """
+    Run the command under a parent; gives the exit code.
+
+    ``stamps`` is what `look` gave before the sources were read.
+    """
     try:
-        return Supervisor(plan, wish).run(prepared)
+        return Supervisor(plan, wish, stamps).run(prepared)
     except OSError as error:
         wish.say(f"{plan.command[0]}: {os.strerror(error.errno or 0)}")
         return exit_code(error)
