@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from support import needs, unprivileged
+from support import needs, scale, unprivileged
 
 
 if TYPE_CHECKING:
@@ -37,9 +38,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers."""
     config.stash[_FORBIDDEN] = []
+    _settle_examples()
     _heed_signals()
     for name, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def _settle_examples() -> None:
+    """
+    Have the same examples in each run, and no time limit for one.
+
+    New ones are for longer runs, which look for more than is known.
+    """
+    slow = (HealthCheck.too_slow, HealthCheck.data_too_large)
+    settings.register_profile(
+        "secretmem",
+        database=None,
+        deadline=None,
+        derandomize=scale.VARIABLE not in os.environ,
+        suppress_health_check=slow,
+    )
+    settings.load_profile("secretmem")
 
 
 def _heed_signals() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 
 from agent import message, stage
 from secretmem.agent.wire import string, strings, u32
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def test_a_client_that_does_not_read(running: stage.Agent) -> None:
             while True:
                 connection.send(message.frame(message.sign(OTHER)))
         told(running, LIST)
-        connection.settimeout(30)
+        connection.settimeout(PATIENCE)
         assert stage.reply(connection)[0] == message.SIGNATURE
 
 

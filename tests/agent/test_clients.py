@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent import stage
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def test_paramiko(
         socket.create_connection(("127.0.0.1", server.port)) as raw,
         paramiko.Transport(raw) as transport,
     ):
-        transport.start_client(timeout=30)
+        transport.start_client(timeout=PATIENCE)
         agent: Any = paramiko.Agent()
         (found,) = agent.get_keys()
         transport.auth_publickey(server.user, found)

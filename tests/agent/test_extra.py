@@ -23,6 +23,7 @@ from secretmem.agent.client import (
 from secretmem.agent.wire import string, strings
 from secretmem.crypto import Hmac, aead
 from secretmem.crypto.errors import InvalidSignature, InvalidTag
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def served(
 @pytest.fixture
 def client(served: stage.Agent) -> Iterator[Client]:
     """Give a client of the second socket."""
-    with Client(served.path.parent / "extra", timeout=30) as client:
+    with Client(served.path.parent / "extra", timeout=PATIENCE) as client:
         yield client
 
 
@@ -361,7 +362,7 @@ def test_replies_that_are_none(reply: bytes, tmp_path: Path) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        client = Client(path, timeout=30)
+        client = Client(path, timeout=PATIENCE)
         with client, pytest.raises(AgentProtocolError):
             client.identities()
         thread.join()

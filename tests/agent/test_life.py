@@ -20,6 +20,7 @@ import pytest
 
 from agent import stage
 from support import unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def test_for_a_command(keys: dict[str, Path], tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 7
     assert stage.fingerprint(keys["ed25519"]) in done.stdout

@@ -33,6 +33,7 @@ from secretmem.agent.state import State
 from secretmem.agent.uses import Uses
 from secretmem.agent.wire import string, u32
 from support import holdings
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def test_what_is_handed_over_is_looked_at(
     held = holdings.descriptors()
     with (
         _answers(path, reply, fds),
-        Client(path, timeout=30) as client,
+        Client(path, timeout=PATIENCE) as client,
         pytest.raises(error) as caught,
     ):
         client.take("name")
@@ -239,7 +240,10 @@ def test_what_is_handed_over_ends_with_this_program(
         return real(fd, name=name)
 
     monkeypatch.setattr(handover, "from_descriptor", spy)
-    with _answers(path, _export(4), [fd]), Client(path, timeout=30) as client:
+    with (
+        _answers(path, _export(4), [fd]),
+        Client(path, timeout=PATIENCE) as client,
+    ):
         assert client.take("name").matches(b"word")
     assert flags == [fcntl.FD_CLOEXEC]
     os.close(fd)
@@ -266,7 +270,7 @@ def test_a_client_in_a_program_with_many_files(tmp_path: Path) -> None:
     """It waits for an answer, and not for ever."""
     path = tmp_path / "agent"
     reply = message.frame(bytes([message.IDENTITIES]) + u32(0))
-    with _answers(path, reply), Client(path, timeout=30) as client:
+    with _answers(path, reply), Client(path, timeout=PATIENCE) as client:
         assert client.identities() == []
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "silent"))
@@ -319,5 +323,5 @@ def test_an_agent_without_its_socket_is_killed(
     running.path.unlink()
     said = _killed(running.process.pid, running.path)
     assert f"Agent pid {running.process.pid} killed" in said
-    assert running.process.wait(30) in {0, -signal.SIGTERM}
+    assert running.process.wait(PATIENCE) in {0, -signal.SIGTERM}
     assert "No such process" in _killed(running.process.pid, running.path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import stage
+from support.patience import PATIENCE
 
 
 pytestmark = [
@@ -150,7 +151,7 @@ def test_others_go_on_while_one_is_asked(
             agent.add("-T", f"{keys['p256']}.pub")
             assert waiting.poll() is None
             (tmp_path / "gate").write_text("yes", "utf-8")
-            assert waiting.wait(30) == 0
+            assert waiting.wait(PATIENCE) == 0
         finally:
             waiting.kill()
             waiting.wait()

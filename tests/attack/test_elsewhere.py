@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from support import filters, unprivileged
+from support.patience import PATIENCE
 
 
 def _cells(text: str) -> dict[str, str]:
@@ -56,7 +57,7 @@ def test_where_the_call_is_missing(action: str, reason: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE,
     )
     assert done.returncode == 69
     text = " ".join(done.stdout.split())
@@ -82,7 +83,7 @@ def test_elsewhere_than_on_linux() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 69
     assert "this is not Linux" in done.stderr

@@ -18,6 +18,7 @@ import pytest
 
 from secretmem.prove import maps
 from secretmem.prove.needle import Needle
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def test_the_printed_commands_work() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=PATIENCE,
         )
         pids = _pids(text)
     for kind, times in (("bytes", 1), ("mlocked", 1), ("secretmem", 0)):
@@ -127,9 +128,9 @@ def test_it_ends_with_its_processes(way: str) -> None:
         else:
             number = {"interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
             holder.send_signal(number[way])
-        assert holder.wait(timeout=20) == 0
+        assert holder.wait(timeout=PATIENCE) == 0
         for pidfd in pidfds:
-            assert select.select([pidfd], [], [], 10)[0]
+            assert select.select([pidfd], [], [], PATIENCE)[0]
             os.close(pidfd)
 
 
@@ -142,7 +143,7 @@ def test_an_empty_word_is_a_usage_error() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         pass_fds=[reader],
     )
     os.close(reader)
@@ -173,7 +174,7 @@ def test_the_word_is_typed_without_echo() -> None:
 def _read_until(terminal: int, mark: bytes) -> bytes:
     """Return what comes from a terminal up to ``mark``."""
     said = b""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while mark not in said:
         assert select.select(
             [terminal], [], [], max(0, end - time.monotonic())

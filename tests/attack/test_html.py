@@ -11,6 +11,7 @@ import pytest
 from secretmem.prove import html
 from secretmem.prove.attack import Attack, Cell, Layer, Outcome, Row
 from secretmem.prove.report import Report
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -136,14 +137,14 @@ def test_a_browser_shows_it(page: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=90,
+        timeout=PATIENCE,
     ).stdout
     assert _read(dom).elements.count("rect") == page.count("<rect")
     subprocess.run(
         [*browser, f"--screenshot={picture}", file.as_uri()],
         capture_output=True,
         check=True,
-        timeout=90,
+        timeout=PATIENCE,
     )
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 50_000

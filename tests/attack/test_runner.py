@@ -20,6 +20,7 @@ from secretmem.prove.attack import (
     Verdict,
 )
 from secretmem.prove.runner import Runner
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ pytestmark = [
 ]
 
 
-def _attack(run: Callable[[Stage, str], Cell], name: str = "sample") -> Attack:
-    return Attack(name, "a sample", Layer.KERNEL, "", run, seconds=1.0)
+def _attack(
+    run: Callable[[Stage, str], Cell],
+    name: str = "sample",
+    seconds: float = PATIENCE,
+) -> Attack:
+    return Attack(name, "a sample", Layer.KERNEL, "", run, seconds=seconds)
 
 
 def _ordinary_only(stage: Stage, kind: str) -> Cell:
@@ -90,14 +95,12 @@ def _hangs(_stage: Stage, kind: str) -> Cell:
 
 def test_an_attack_that_hangs_is_killed(runner: Runner) -> None:
     """It is broken, and the next attack has victims again."""
-    began = time.monotonic()
     first, second = runner.rows(
-        [_attack(_hangs), _attack(_ordinary_only, "next")]
+        [_attack(_hangs, seconds=1.0), _attack(_ordinary_only, "next")]
     )
     assert first.verdict is Verdict.BROKEN
     assert "not done after" in first.cells[-1].evidence
     assert second.verdict is Verdict.KEPT
-    assert time.monotonic() - began < 60
 
 
 def _dies(_stage: Stage, _kind: str) -> NoReturn:
@@ -167,11 +170,9 @@ def test_rows_come_in_their_order(runner: Runner) -> None:
 
 
 def test_rows_stream(runner: Runner) -> None:
-    """The first row is there before the last attack has run."""
+    """The first row is there while the last attack hangs."""
     rows = runner.rows([_attack(_gets_nothing), _attack(_hangs, "late")])
-    began = time.monotonic()
     assert next(rows).attack.name == "sample"
-    assert time.monotonic() - began < 1.0
     rows.close()  # type: ignore[attr-defined]  # it is a generator
 
 
@@ -211,6 +212,6 @@ def test_everything_ends_with_the_runner() -> None:
         victim = stage.victim("ordinary")
         pidfd = os.pidfd_open(victim.pid)
     with victim:
-        assert select.select([pidfd], [], [], 10)[0]
+        assert select.select([pidfd], [], [], PATIENCE)[0]
     os.close(pidfd)
     assert not directory.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from secretmem import Secret
 from secretmem.audit import Planted, Search
+from support.patience import PATIENCE, wait_until
 
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def holding(content: bytes) -> Iterator[int]:
     finally:
         child.stdin.close()
         child.stdout.close()
-        child.wait(30)
+        child.wait(PATIENCE)
 
 
 # Waits in vfork(2), uninterruptibly, until somebody writes to the FIFO that
@@ -65,12 +67,22 @@ def waiting(fifo: Path) -> Iterator[subprocess.Popen[bytes]]:
                 time.sleep(0.001)
             yield child
         finally:
-            # Its child's open(2) waits: this one does not.
-            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            wait_until(lambda: _opened(fifo))
             try:
-                child.wait(30)
+                child.wait(PATIENCE)
             finally:
                 child.kill()
+
+
+def _opened(fifo: Path) -> bool:
+    """Let the child's open(2) return, if it has come so far."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return False
+        raise
+    return True
 
 
 def state(pid: int) -> str:

@@ -12,6 +12,7 @@ from audit.targets import holding, search_for
 from leak import catalogue
 from leak.driver import Setting, run
 from secretmem.audit import AuditError, audit_core, audit_process
+from support.patience import PATIENCE
 
 
 pytestmark = [pytest.mark.needs_secretmem, pytest.mark.needs_ptrace]
@@ -25,7 +26,7 @@ def _gcore(pid: int, folder: Path) -> Path:
         check=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return folder / f"core.{pid}"
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from audit.targets import holding
 from support import terminal, unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE,
         stdin=subprocess.DEVNULL,
         pass_fds=pass_fds,
     )

@@ -13,6 +13,7 @@ import pytest
 from audit.targets import holding, search_for, state
 from secretmem.audit import AuditError, audit_process, sample_process
 from support import alone
+from support.patience import PATIENCE
 
 
 pytestmark = [pytest.mark.needs_secretmem, pytest.mark.needs_ptrace]
@@ -75,7 +76,7 @@ def test_no_signal_is_lost() -> None:
     child.send_signal(signal.SIGTERM)
     handled = int(child.stdout.readline())
     child.stdout.close()
-    assert child.wait(30) == 0
+    assert child.wait(PATIENCE) == 0
     assert handled == sent
 
 
@@ -127,7 +128,7 @@ def test_one_that_is_traced_already_is_told() -> None:
         assert tracer.stdout.readline() == b"stopped\n"
         with pytest.raises(AuditError) as caught:
             audit_process(pid, search)
-        tracer.communicate(timeout=30)
+        tracer.communicate(timeout=PATIENCE)
     assert f"process {tracer.pid} traces it already" in str(caught.value.hint)
 
 

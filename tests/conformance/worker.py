@@ -34,7 +34,7 @@ CHANNEL = 3
 _CLONE_PARENT = 0x8000
 _MSG_CMSG_CLOEXEC = 0x40000000
 _LARGEST = 1 << 17
-_CASE_SECONDS = 60
+_CASE_SECONDS = 600
 _NULL = "/dev/null"
 HOME = str(Path(__file__).resolve().parents[1])
 

@@ -14,6 +14,7 @@ import requests
 from secretmem import Secret, posture, sources
 from secretmem.contrib import httpx as with_httpx
 from secretmem.contrib import requests as with_requests
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _httpx_async(url: str, token: Any, *scheme: str) -> tuple[str, Any]:  # noqa
 def _requests(url: str, token: Any, *scheme: str) -> tuple[str, Any]:  # noqa: ANN401 - as above
     with requests.Session() as session:
         session.auth = with_requests.BearerAuth(token, *scheme)
-        answer = session.get(url, timeout=30)
+        answer = session.get(url, timeout=PATIENCE)
     return answer.text, answer.request.headers
 
 

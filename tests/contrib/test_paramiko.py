@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from secretmem import ClosedError, keys, posture
 from secretmem.contrib.paramiko import Ed25519Key, RSAKey, pkey
+from support.patience import PATIENCE
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -68,12 +69,12 @@ def test_both_sides_of_a_connection(kind: str) -> None:
         server.start_server(ready, _Server(pkey(user).asbytes()))
         # Verifies the host's signature with paramiko's own public key.
         client.connect(hostkey=public, username="user", pkey=pkey(user))
-        assert ready.wait(30)
+        assert ready.wait(PATIENCE)
         assert client.is_authenticated()
     finally:
         for each in (client, server):
             each.close()
-            each.join(30)
+            each.join(PATIENCE)
         ours.close()
         theirs.close()
     assert posture().exports == before

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf import scrypt as pyca_scrypt
 from secretmem import Secret
 from secretmem.crypto import argon2id, pbkdf2, scrypt
 from secretmem.exceptions import InvalidKey
+from support.patience import PATIENCE
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -242,7 +243,7 @@ print(len(scrypt(password, salt=b"s", n=1024)))
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert run.stdout.splitlines() == [
         "12 mmap: Cannot allocate memory",

@@ -26,6 +26,7 @@ from secretmem.keys import (
     load_file,
     load_pem,
 )
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def keygen(path: Path, *args: str, passphrase: bytes = b"") -> Path:
     """Let ssh-keygen write a key file."""
     command = ["ssh-keygen", "-q", "-a", "2", "-C", "a comment", *args]
     command += ["-N", passphrase.decode(), "-f", str(path)]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=PATIENCE)
     return path
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MARK = "--- end of command"
 
 # Seconds for one block.
-_PATIENCE = 90
+_PATIENCE = 300
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs import blocks, shell
+from support.patience import PATIENCE
 
 
 DRIVER = Path(__file__).with_name("session.py")
@@ -59,7 +60,7 @@ def run_python(session: blocks.Session, folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     if child.returncode == 0 and not child.stdout and not child.stderr:
         return ""

@@ -11,6 +11,7 @@ import pytest
 
 from docs import blocks, recorded, shell
 from secretmem.prove import attacks
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def test_the_table_of_prove_is_true(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
-        timeout=100,
+        timeout=PATIENCE,
     )
     live = {
         row["title"]: _secretmem(row)

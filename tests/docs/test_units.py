@@ -13,6 +13,7 @@ from agent import stage
 from docs import blocks, shell
 from secretmem.doctor import Outcome, System
 from secretmem.doctor.unit import unit
+from support.patience import PATIENCE
 
 
 FILES = {
@@ -61,7 +62,7 @@ def _verify(folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     said = child.stderr.splitlines()
     return "\n".join(line for line in said if str(folder) in line)
@@ -103,7 +104,7 @@ def _run(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -147,7 +148,7 @@ def test_systemd_understands_the_agents_units(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     said = child.stderr.splitlines()
     assert [line for line in said if str(tmp_path) in line] == []

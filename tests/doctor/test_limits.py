@@ -15,6 +15,7 @@ import pytest
 from secretmem import _limits
 from secretmem._limits import PER_PROCESS, PER_USER, Holder
 from support import filters, holders, trees, unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def test_regime_where_the_call_is_refused(action: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.stdout == "None\n"
 

@@ -16,6 +16,7 @@ import pytest
 
 from secretmem.doctor import probe
 from support import filters, holders, unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _run(command: Sequence[str], **options: Any) -> tuple[int, dict[str, Any]]: 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         **options,
     )
     assert child.stderr == ""
@@ -114,7 +115,7 @@ def test_killed_probe_leaves_no_core_file(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.stdout == "SIGSYS\n"
     assert list(tmp_path.iterdir()) == []
@@ -214,7 +215,7 @@ def test_text_for_people() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         env={**os.environ, "COLUMNS": "79"},
     )
     lines = child.stdout.splitlines()
@@ -230,7 +231,7 @@ def test_help_has_an_example() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert "$ secretmem doctor --json | jq" in child.stdout
     assert "69 secret memory is unavailable" in child.stdout
@@ -242,7 +243,7 @@ def test_wrong_option_is_a_usage_error() -> None:
         [sys.executable, "-c", DOCTOR, "--nonsense"],
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.returncode == 2
 

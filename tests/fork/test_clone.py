@@ -29,7 +29,7 @@ def cloned(act: Callable[[], int]) -> int:
     if not pid:
         status = 99
         try:
-            signal.alarm(60)
+            signal.alarm(600)
             status = act()
         except BaseException:  # noqa: BLE001 - it must not return from here
             sys.excepthook(*sys.exc_info())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import alone
+from support.patience import PATIENCE
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -86,7 +87,7 @@ def test_a_pool_of_forked_workers() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fuzz.parsers import Parser
 
 # Seconds of one input; the slowest legal one takes a tenth of a second.
-PATIENCE = 20
+PATIENCE = 600
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF)
 
 

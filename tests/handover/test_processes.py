@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import alone
+from support.patience import PATIENCE
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -25,7 +26,7 @@ def test_multiprocessing(method: str, program: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
 

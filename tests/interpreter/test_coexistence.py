@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from secretmem import _native
+from support.patience import PATIENCE
 
 
 pytestmark = [
@@ -75,7 +76,7 @@ def test_four_libraries_at_once(second: tuple[Path, str], order: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) >= 2, "every library did something meanwhile"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import alone
+from support.patience import PATIENCE
 from support.scale import times
 
 
@@ -26,7 +27,7 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 import secretmem
 from secretmem import Secret
 from support import address_space, alone, forked, holdings
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -284,4 +285,4 @@ def derivation(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["pbkdf2", "scrypt", "argon2id"])
 def test_a_derivation_leaves_the_arena_closed(kind: str) -> None:
     """With the mprotect gate, which opens for all threads."""
-    alone.passes(derivation, kind, timeout=120)
+    alone.passes(derivation, kind, timeout=PATIENCE)

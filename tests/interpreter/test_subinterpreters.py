@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from support.patience import PATIENCE
+
 
 pytestmark = pytest.mark.needs_secretmem
 
@@ -48,7 +50,7 @@ def test_it_is_an_import_error(before: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "not available in a subinterpreter" in done.stdout

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 TARGET = Path(__file__).with_name("target.py")
-PATIENCE = 60
+PATIENCE = 300
 """Seconds to wait for a target."""
 
 # The numbers of read(2), poll(2) and ppoll(2).

@@ -10,6 +10,7 @@ import pytest
 from leak import catalogue
 from leak.driver import Setting, only_secret_refused, problems, run
 from leak.memory import scan_file
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _gcore(folder: Path, *, ordinary: bool) -> list[Path]:
                 check=True,
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
-                timeout=60,
+                timeout=PATIENCE,
             )
             cores.append(folder / f"gcore.{pid}")
 

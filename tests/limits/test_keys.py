@@ -96,7 +96,7 @@ def test_one_ed25519_key_loads_and_signs(
     path.write_bytes(
         made.private_bytes(encoding, form, encryption(passphrase))
     )
-    alone.passes_unprivileged(sign, str(path), passphrase, gate, timeout=120)
+    alone.passes_unprivileged(sign, str(path), passphrase, gate)
 
 
 @pytest.mark.needs_tool("ssh-keygen")
@@ -109,7 +109,7 @@ def test_one_openssh_key_loads_and_signs(
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase]
     subprocess.run([*command, "-f", str(path)], check=True)
     path.chmod(0o644)
-    alone.passes_unprivileged(sign, str(path), passphrase, gate, timeout=120)
+    alone.passes_unprivileged(sign, str(path), passphrase, gate)
 
 
 def exhaust(path: str, limit: int) -> None:
@@ -153,7 +153,7 @@ def test_a_key_without_room_is_a_limit_error(path: Path) -> None:
     path.write_bytes(
         made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
-    alone.passes_unprivileged(exhaust, str(path), LIMIT, timeout=120)
+    alone.passes_unprivileged(exhaust, str(path), LIMIT)
 
 
 def contend(limit: int) -> None:
@@ -190,4 +190,4 @@ def contend(limit: int) -> None:
 
 def test_threads_wait_for_room_in_the_heap() -> None:
     """Each has its claim in turn: no refusal while others will finish."""
-    alone.passes_unprivileged(contend, 256 << 10, timeout=120)
+    alone.passes_unprivileged(contend, 256 << 10)

@@ -27,7 +27,7 @@ def crowd(count: int, each: int) -> None:
     def member() -> int:
         from secretmem import Secret
 
-        signal.alarm(120)
+        signal.alarm(600)
         secrets = [Secret.from_bytes(b"%032d" % n) for n in range(each)]
         os.write(ready[1], b"x")
         os.read(go[0], 1)

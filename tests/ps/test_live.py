@@ -16,6 +16,7 @@ import pytest
 
 from secretmem.ps import Process, look
 from support import holders, unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _ps(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -140,7 +141,7 @@ def test_container_sees_its_own_processes_only() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
     report = json.loads(child.stdout)
     assert report["seen"] == 1
@@ -172,7 +173,7 @@ def test_interrupt_ends_the_watch_without_failure() -> None:
             if line == "\n":  # ends a look
                 break
         child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=60)
+        _, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, said) == (0, "")
 
 
@@ -183,7 +184,7 @@ def test_count_without_watch_is_a_usage_error() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.returncode == 2
     assert "--watch" in child.stderr
@@ -244,7 +245,7 @@ def test_deleted_file_of_the_same_name(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.stdout == "/secretmem (deleted)\n[]\n"
 
@@ -263,7 +264,7 @@ def test_without_proc_it_is_unavailable() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.returncode == 69
     assert child.stdout == ""
@@ -279,7 +280,7 @@ def test_watch_on_a_terminal_clears_it() -> None:
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
             env={**os.environ, "TERM": "xterm"},
         )
         seen = os.read(ours, 1 << 16)

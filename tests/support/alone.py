@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support import unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
     before: Sequence[str] = (),
-    timeout: float = 60,
+    timeout: float = PATIENCE,
 ) -> subprocess.CompletedProcess[str]:
     """
     Call a function in a fresh interpreter; the result is not checked.
@@ -68,7 +69,7 @@ def passes(
     *arguments: Argument,
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
-    timeout: float = 60,
+    timeout: float = PATIENCE,
 ) -> str:
     """Call a function in a fresh interpreter; it must end well. Its output."""
     done = run(
@@ -86,7 +87,7 @@ def passes_unprivileged(
     function: Callable[..., object],
     *arguments: Argument,
     environment: Mapping[str, str] | None = None,
-    timeout: float = 60,
+    timeout: float = PATIENCE,
 ) -> str:
     """Call a function as a user without privileges; it must end well."""
     done = unprivileged.run(

@@ -18,6 +18,8 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,7 @@ def start(act: Callable[[], object]) -> Child:
     return Child(pid, reading)
 
 
-def run(act: Callable[[], object], timeout: float = 60) -> Ended:
+def run(act: Callable[[], object], timeout: float = PATIENCE) -> Ended:
     """Run ``act`` in a child and wait for its end."""
     return start(act).wait(timeout)
 
@@ -65,7 +67,7 @@ def in_child(act: Callable[[], object], writing: int) -> None:
     status = 1
     try:
         # One that waits for what never comes ends by itself.
-        signal.alarm(120)
+        signal.alarm(600)
         # A child that is meant to crash says nothing and leaves nothing.
         faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -89,7 +91,7 @@ class Child:
         self.pid = pid
         self._reading = reading
 
-    def wait(self, timeout: float = 60) -> Ended:
+    def wait(self, timeout: float = PATIENCE) -> Ended:
         """Wait for the end; a child that takes too long is killed."""
         said, in_time = self._read(timeout)
         if not in_time:

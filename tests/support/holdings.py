@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +46,12 @@ def secret_bytes() -> int:
 
 
 def descriptors() -> dict[int, str]:
-    """Map each open descriptor to what it is open on."""
+    """
+    Map each open descriptor to what it is open on.
+
+    What was left to be closed some time is closed first.
+    """
+    gc.collect()
     found = {}
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are numbers
         try:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support import unprivileged
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _child_says(code: str) -> str | None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     if child.returncode == 0:
         return None
@@ -165,7 +166,7 @@ def core_files() -> str | None:
             [sys.executable, "-I", "-S", "-c", _CORE, folder],
             stdin=subprocess.DEVNULL,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
         if any(Path(folder).glob("core*")):
             return None

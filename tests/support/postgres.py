@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,11 +73,11 @@ def server(password: str) -> Iterator[str]:
                 yield name
             finally:
                 process.terminate()
-                process.wait(30)
+                process.wait(PATIENCE)
 
 
 def _wait(programs: Path, folder: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     ready = [f"{programs}/pg_isready", "-q", "-h", str(folder)]
     while subprocess.run(ready, check=False).returncode:
         assert time.monotonic() < end, "the server does not start"

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +82,7 @@ def manager(folder: Path) -> Iterator[Manager]:
             assert shell.stdout.readline() == "ready\n"
             yield Manager(shell)
         finally:
-            shell.communicate(timeout=60)
+            shell.communicate(timeout=PATIENCE)
 
 
 @cache

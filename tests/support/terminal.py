@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from support import alone
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Session:
         lflag: int = termios.tcgetattr(self._person)[_LFLAG]
         return bool(lflag & termios.ECHO)
 
-    def expect(self, text: str, timeout: float = 30) -> bytes:
+    def expect(self, text: str, timeout: float = PATIENCE) -> bytes:
         """Wait until the program shows ``text``; return what was shown."""
         until = time.monotonic() + timeout
         while text.encode() not in self.seen:
@@ -73,14 +74,14 @@ class Session:
 
     def silent(self, until: Callable[[], bool]) -> None:
         """Wait until the program has reached a state."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not until():
             assert time.monotonic() < end
             time.sleep(0.005)
 
     def end(self) -> int:
         """Wait for the end; return the exit status."""
-        return self._child.wait(30)
+        return self._child.wait(PATIENCE)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -89,7 +91,7 @@ def discard_tree() -> None:
 
 def run(
     *arguments: str,
-    timeout: float = 120,
+    timeout: float = PATIENCE,
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
     pass_fds: Collection[int] = (),
@@ -120,7 +122,7 @@ def run(
 def _start(
     command: list[str],
     *,
-    timeout: float = 60,
+    timeout: float = PATIENCE,
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
     pass_fds: Collection[int] = (),

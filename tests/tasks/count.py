@@ -23,7 +23,7 @@ from tasks.stages import STAGES, Stage
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "tasks"
 _HOLD = Path(__file__).with_name("hold.py")
-_PATIENCE = 60
+_PATIENCE = 300
 
 
 @dataclass

@@ -17,6 +17,7 @@ import pytest
 
 from leak.driver import looked
 from leak.needle import Needle
+from support.patience import PATIENCE
 from tasks.count import EXAMPLES
 
 
@@ -45,7 +46,7 @@ async def app(scope, receive, send):
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=PATIENCE)
         self._path = path
 
     def connect(self) -> None:
@@ -84,12 +85,12 @@ def _server(*command: str, folder: Path, **more: str) -> Iterator[int]:
             process.terminate()
             assert process.stderr
             said = process.stderr.read().decode()
-            process.wait(30)
+            process.wait(PATIENCE)
     assert "Traceback" not in said, said
 
 
 def _wait_for(path: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             _get(path, "/")
@@ -102,7 +103,7 @@ def _wait_for(path: str) -> None:
 
 def _copies(pid: int, needle: Needle) -> int:
     """Count what is found in a server and its workers."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     # The first worker may answer before the second is there.
     while len(pids := [pid, *_children(pid)]) < 3:
         assert time.monotonic() < end, "a worker is missing"

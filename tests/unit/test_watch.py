@@ -11,6 +11,7 @@ import pytest
 
 from secretmem import Secret, SourceError, sources
 from support import forked
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -184,9 +185,9 @@ def test_a_thread_calls_after_a_change(mount: Mount) -> None:
     with mount.watch() as watch:
         thread = watch.follow(note)
         mount.write("second")
-        assert called.wait(30)
+        assert called.wait(PATIENCE)
         assert _is(watch, "second")
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert changed == [watch]
 

@@ -111,7 +111,7 @@ class Attack:
     promise: Promise = Promise.CLOSED
     locked: bool = True
     standard: bool = True
-    seconds: float = 10.0
+    seconds: float = 60.0
 
     def expectation(self, kind: str) -> str:
         """Return in words what has to come out for ``kind``."""

@@ -224,7 +224,7 @@ class VictimHandle:
         """Send the victim a signal."""
         os.kill(self.pid, number)
 
-    def ending(self, seconds: float = 5.0) -> Packet:
+    def ending(self, seconds: float = 30.0) -> Packet:
         """Wait for the end of the victim and return how it ended."""
         return self._nursery.wait(self.pid, seconds)
 

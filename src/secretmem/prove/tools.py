@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 def run_tool(words: list[str], directory: str | None = None) -> str:

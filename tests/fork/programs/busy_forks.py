@@ -54,7 +54,7 @@ def work(*, inherit: bool) -> None:
 
 def child() -> int:
     """Use what is here, be refused what is not; fork again."""
-    signal.alarm(60)
+    signal.alarm(600)
     use(given, GIVEN)
     try:
         private.matches(PRIVATE)

@@ -41,8 +41,8 @@ def main() -> None:
         child.start()
         queue.put(secret)
         here.send({"deep": [secret]})
-        assert answers.get(timeout=60) == [True, True, "key"]
-        longer = answers.get(timeout=60)
+        assert answers.get(timeout=300) == [True, True, "key"]
+        longer = answers.get(timeout=300)
         assert longer == secret + b"!"
         longer.close()
         here.send("fetched")

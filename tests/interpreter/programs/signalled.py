@@ -54,7 +54,7 @@ def fork_in_handler(*_: object) -> None:
         status = 3
         try:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.alarm(60)
+            signal.alarm(600)
             status = 0 if given.matches(WORD) else 1
             try:
                 secret.matches(WORD)
@@ -110,7 +110,9 @@ def main(kind: str, seconds: str) -> None:
     signal.setitimer(signal.ITIMER_REAL, pause, pause if kind == "c" else 0)
     until = time.monotonic() + float(seconds)
     rounds = 0
-    while time.monotonic() < until or rounds < 3:
+    while (
+        time.monotonic() < until or rounds < 3 or (kind != "c" and seen <= 3)
+    ):
         operations()
         rounds += 1
     PAUSES.update(dict.fromkeys(PAUSES, 0))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from secretmem.prove.stage import Stage, VictimHandle
 
 
-_SECONDS = 5.0
+_SECONDS = 60.0
 
 
 def inside(

@@ -43,5 +43,5 @@ ATTACK = Attack(
     ),
     run=run,
     requires=functools.partial(missing, "gcore"),
-    seconds=30.0,
+    seconds=120.0,
 )

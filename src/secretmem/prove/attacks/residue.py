@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _SIZE = 32
-_SECONDS = 5.0
+_SECONDS = 60.0
 
 
 def _plain(secret: Secret, _fds: list[int]) -> object:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _SWAPPED = 1 << 62
-_SECONDS = 3.0
+_SECONDS = 20.0
 
 
 class _Slot(NamedTuple):

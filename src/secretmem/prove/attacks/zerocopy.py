@@ -46,7 +46,7 @@ def _connected() -> tuple[socket.socket, socket.socket]:
     """Return the two ends of a TCP connection within this machine."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            near = socket.create_connection(server.getsockname(), timeout=2)
+            near = socket.create_connection(server.getsockname(), timeout=30)
             far, _ = server.accept()
     except OSError as error:
         name = linux.error_name(error.errno)
