@@ -8,6 +8,7 @@ A skip by any other way fails the run.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -91,6 +92,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if reason:
         item.stash[_BY_MARKER] = True
         pytest.skip(reason)
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what will stay, so that `pytest_runtest_teardown` is quick."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """
+    Collect what a test leaves behind at its own end, not in a later test.
+
+    There it would change what is counted, and its warnings would be another
+    test's.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)

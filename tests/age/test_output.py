@@ -15,6 +15,7 @@ import pytest
 
 from secretmem import age
 from secretmem.cli import age_output
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -200,12 +201,12 @@ def test_a_signal_leaves_no_plaintext(
     with child.stdin as slow:
         slow.write(whole[:-1])
         slow.flush()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not _holds_plaintext(child.pid, folder):
             assert child.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
         child.send_signal(number)
-        assert child.wait(60) == -number
+        assert child.wait(PATIENCE) == -number
     assert set(folder.iterdir()) == {old}
     assert old.read_bytes() == b"an old one"

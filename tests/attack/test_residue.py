@@ -25,6 +25,7 @@ from secretmem.prove.residue import (
     Samples,
     Seen,
 )
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def test_without_the_others_their_columns_say_how_to_install() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PyNaCl is not installed: pip install pynacl" in done.stdout

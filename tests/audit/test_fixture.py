@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import secretmem
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def run(tmp_path: Path) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=PATIENCE,
         )
 
     return start

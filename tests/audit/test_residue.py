@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -17,7 +16,6 @@ pytestmark = [pytest.mark.needs_secretmem, pytest.mark.needs_ptrace]
 
 
 def _open() -> list[str]:
-    gc.collect()  # what earlier tests left to be closed some time
     return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
 
 

@@ -164,7 +164,7 @@ def test_close_and_trim_beside_everything() -> None:
             together(4, churns)
         finally:
             stop.set()
-        trimming.result(60)
+        trimming.result(300)
     assert all(s.matches(data_of(n)) for n, s in enumerate(kept))
 
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from support.patience import PATIENCE
+
 
 RUN = (sys.executable, "-P", "-m", "secretmem.cli.main", "run")
 
@@ -17,7 +19,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         stdin=subprocess.DEVNULL,
         env={**os.environ, **more},
     )

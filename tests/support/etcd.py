@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,11 +74,11 @@ def server(folder: Path) -> Iterator[Server]:
             yield running
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(PATIENCE)
 
 
 def _wait(running: Server, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             running.ctl("endpoint", "health")

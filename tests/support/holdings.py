@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -46,12 +45,7 @@ def secret_bytes() -> int:
 
 
 def descriptors() -> dict[int, str]:
-    """
-    Map each open descriptor to what it is open on.
-
-    What was left to be closed some time is closed first.
-    """
-    gc.collect()
+    """Map each open descriptor to what it is open on."""
     found = {}
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names are numbers
         try:

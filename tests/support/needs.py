@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import unprivileged
+from support import systemd, unprivileged
 from support.patience import PATIENCE
 
 
@@ -39,6 +40,8 @@ MARKERS = {
     "needs_network_none": "a child can have a network namespace of its own",
     "needs_swap": "swap space is in use",
     "needs_tool(*names)": "these programs are in PATH",
+    "needs_systemd": "a systemd of our own can be started",
+    "needs_descriptors(count)": "so many descriptors may be open",
     "needs_oldest": "`make oldest` made an environment with old packages",
     "needs_wheel": "pytest was given --wheel FILE",
 }
@@ -186,6 +189,14 @@ def tool(*names: str) -> str | None:
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
+def descriptors(count: int) -> str | None:
+    """Tell that fewer descriptors may be open."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard >= count:
+        return None
+    return f"RLIMIT_NOFILE is at most {hard}"
+
+
 OLDEST = Path(__file__).resolve().parents[2] / "build" / "oldest"
 
 
@@ -207,5 +218,7 @@ PROBES: dict[str, Callable[..., str | None]] = {
     "needs_network_none": network_none,
     "needs_swap": swap,
     "needs_tool": tool,
+    "needs_systemd": systemd.why_not,
+    "needs_descriptors": descriptors,
     "needs_oldest": oldest,
 }

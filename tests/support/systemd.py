@@ -31,7 +31,10 @@ mount -t tmpfs none /run && mkdir -p /run/systemd/system /run/user || exit 1
 chmod 700 /run/user
 export XDG_RUNTIME_DIR=/run/user
 {PROGRAM} --user > /dev/null 2>&1 &
-until test -S /run/user/systemd/private; do sleep 0.05; done
+until test -S /run/user/systemd/private; do
+    kill -0 $! || exit 1
+    sleep 0.05
+done
 echo ready
 while read -r line; do
     eval "$line" 2>&1

@@ -21,6 +21,7 @@ import pytest
 from leak.driver import looked, only_secret_refused
 from leak.needle import Needle, random_text
 from support import etcd
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _signed_by(
 
 def _appears(pid: int, needle: Needle) -> None:
     """Wait until a process holds something."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not _copies(pid, needle):
         assert time.monotonic() < end, "it never came there"
         time.sleep(0.05)

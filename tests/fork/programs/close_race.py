@@ -33,7 +33,7 @@ class Pace:
     def learn(cls, outcomes: list[int]) -> None:
         """Wait longer after early closes, and the other way round."""
         cls.seconds *= 1.3 if 0 not in outcomes else 0.77
-        cls.seconds = min(max(cls.seconds, 1e-5), 0.05)
+        cls.seconds = min(max(cls.seconds, 1e-5), 0.5)
 
 
 def wait(seconds: float) -> None:
@@ -93,9 +93,12 @@ def one_round(size: int, *, isolated: bool) -> list[int]:
 
 
 def main(rounds: str, size: str, pages: str) -> None:
-    """Race again and again."""
+    """Race again and again, until both outcomes were there."""
     counts = [0, 0]
-    for _ in range(int(rounds)):
+    done = 0
+    # More, where the machine lets one side win again and again.
+    while done < int(rounds) or not all(counts):
+        done += 1
         for outcome in one_round(int(size), isolated=pages == "own"):
             if outcome not in {0, 1}:
                 sys.exit(f"a child ended with {outcome}")

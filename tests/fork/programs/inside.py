@@ -23,6 +23,8 @@ from secretmem.crypto import pbkdf2
 
 ROUNDS = 5_000_000
 SALT = b"salt" * 4
+LEAST = 3
+forked = 0
 
 warnings.simplefilter("ignore", DeprecationWarning)
 secretmem.configure(gate=sys.argv[1])  # type: ignore[arg-type]  # one of two
@@ -34,8 +36,9 @@ done = threading.Event()
 
 
 def derive() -> None:
-    """Be inside of one operation for seconds."""
-    derived.append(pbkdf2(password, salt=SALT, iterations=ROUNDS))
+    """Be inside of one operation for seconds; again, if few forks met it."""
+    while not derived or forked < LEAST:
+        derived.append(pbkdf2(password, salt=SALT, iterations=ROUNDS))
     done.set()
 
 
@@ -71,9 +74,9 @@ def child() -> None:
         assert not secret.matches(b"x")
 
 
-def forks() -> int:
+def forks() -> None:
     """Fork until the derivation has ended."""
-    count = 0
+    global forked  # noqa: PLW0603 - a counter
     while not done.is_set():
         pid = os.fork()
         if pid == 0:
@@ -82,8 +85,7 @@ def forks() -> int:
             sys.exit(0)
         _, status = os.waitpid(pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0
-        count += 1
-    return count
+        forked += 1
 
 
 def main() -> None:
@@ -93,11 +95,12 @@ def main() -> None:
         thread.start()
     while secretmem.posture().stacks_in_use == 0:
         time.sleep(0.001)
-    assert forks() >= 3
+    forks()
+    assert forked >= LEAST
     for thread in threads:
         thread.join()
     right = hashlib.pbkdf2_hmac("sha256", b"password", SALT, ROUNDS)
-    assert derived[0].matches(right)
+    assert all(each.matches(right) for each in derived)
     given.close()
     own.close()
     now = secretmem.posture()
