@@ -115,7 +115,9 @@ SYNTAX = (
     "file:100%",
     "file:%zz",
     "file:%00",
-    "file:%ff",
+    "json:doc#%ff",
+    "dotenv:doc#%ff",
+    "file:\ud800",
     "file:to\nken",
     "file:to\0ken",
     "fd:",
@@ -182,9 +184,23 @@ def test_any_text_is_a_source_or_an_error(text: str) -> None:
     assert sources.parse(str(source)) == source
 
 
+def test_names_are_bytes(folder: Path) -> None:
+    """Also those that are no UTF-8, and what is said of them."""
+    (folder / os.fsdecode(b"\xff")).write_bytes(b"word")
+    for text in ("file:%ff", f"file:{os.fsdecode(bytes([255]))}"):
+        source = sources.parse(text)
+        assert str(source) == "file:%FF"
+        assert sources.parse(str(source)) == source
+        with source.read() as secret:
+            assert secret.matches("word")
+    with pytest.raises(SourceError, match="file:%FE: ENOENT"):
+        sources.read("file:%fe")
+
+
 REFUSED = {
     "file:nothing": "missing",
     "file:token/x": "missing",
+    "file:" + 300 * "x": "missing",
     "file:.": "content",
     "file:circle": "loop",
     "file:empty": "empty",
@@ -219,6 +235,7 @@ def test_what_cannot_be_had_is_an_error(text: str) -> None:
     error = caught.value
     assert error.reason == REFUSED[text]
     assert str(error).startswith(f"{error.source}: ")
+    assert error.remedy
     assert "word" not in str(error).replace("echo word", "")
 
 
@@ -227,9 +244,10 @@ def test_credentials_that_nobody_passed(
 ) -> None:
     """The message says what to add to the unit."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    with pytest.raises(SourceError, match="LoadCredential=") as caught:
+    with pytest.raises(SourceError) as caught:
         sources.read("credential:token")
     assert caught.value.reason == "missing"
+    assert "LoadCredential=" in caught.value.remedy
 
 
 @pytest.mark.needs_unprivileged

@@ -108,7 +108,7 @@ class Age(Source):
                 identities = age.load_identities(text)
                 return age.decrypt(encrypted, identities, name=options["name"])
         except CryptoError as error:
-            raise self.error("content", str(error)) from error
+            raise self._said_by("content", str(error)) from error
 
     def _encrypted(self) -> bytes:
         """Give what the source has, if that is ciphertext."""

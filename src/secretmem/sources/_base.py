@@ -25,6 +25,7 @@ ENCODINGS = ("base32", "base64", "base64url", "hex")
 _MAX_SIZE = 1 << 20
 
 _EMPTY = "the option empty=yes accepts that"
+_ENCODED = "check the option encoding, and that all of the text is there"
 _NOTHING = "look why there was no input, or only white space"
 
 # By errno: a reason, and what to do.
@@ -36,6 +37,7 @@ _REASONS = {
     errno.EACCES: ("denied", "let this user read it"),
     errno.EPERM: ("denied", "let this user read it"),
     errno.EISDIR: ("content", "name a file in that directory"),
+    errno.ENAMETOOLONG: ("missing", "check the name: none can be so long"),
     errno.ELOOP: ("loop", "its symbolic links lead in a circle"),
 }
 
@@ -59,6 +61,9 @@ class Source(ABC):
 
     options: ClassVar[tuple[str, ...]] = ("empty", "encoding")
     """The options of its text form."""
+
+    remedies: ClassVar[dict[str, str]] = {}
+    """What to do, by the reason of an error that does not say it."""
 
     def __init__(
         self, *, encoding: str | None = None, empty: bool = False
@@ -142,7 +147,7 @@ class Source(ABC):
             # These messages of ours hold sizes and names only.
             reason = "content" if isinstance(error, ValueError) else "missing"
             text = error.args[0] if error.args else "it cannot be read"
-            raise self.error(reason, str(text)) from error
+            raise self._said_by(reason, str(text)) from error
         if not len(secret) and not self.empty:
             secret.close()
             remedy = _EMPTY if "empty" in self.options else _NOTHING
@@ -173,14 +178,15 @@ class Source(ABC):
         """Decode; the text is wiped."""
         if self.encoding is None:
             return secret
-        with secret:
-            if self.encoding == "base64url":
-                return type(secret).from_base64(
-                    secret, urlsafe=True, name=name
-                )
-            decode = getattr(type(secret), f"from_{self.encoding}")
-            decoded: Secret = decode(secret, name=name)
-            return decoded
+        options = {"urlsafe": True} if self.encoding == "base64url" else {}
+        encoding = self.encoding.removesuffix("url")
+        decode = getattr(type(secret), f"from_{encoding}")
+        try:
+            with secret:
+                decoded: Secret = decode(secret, name=name, **options)
+        except ValueError as error:
+            raise self.error("content", str(error), _ENCODED) from error
+        return decoded
 
     def error(
         self, reason: str, message: str, remedy: str = ""
@@ -190,9 +196,17 @@ class Source(ABC):
             message, source=str(self), reason=reason, remedy=remedy
         )
 
+    def _said_by(self, reason: str, text: str) -> SourceError:
+        """Make one of a message of ours; a remedy follows its semicolon."""
+        message, _, remedy = text.partition("; ")
+        return self.error(
+            reason, message, remedy or self.remedies.get(reason, "")
+        )
+
     def _failed(self, error: OSError) -> SourceError:
         number = error.errno or 0
         reason, remedy = _REASONS.get(number, ("failed", ""))
+        remedy = self.remedies.get(reason, remedy)
         name = errno.errorcode.get(number, "no errno")
         return self.error(reason, f"{name}: {os.strerror(number)}", remedy)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _STDERR = 2
 
+_LARGE = "let the command write less, or use sources.Command(max_size=...)"
+
 
 class _Child:
     """
@@ -107,6 +109,10 @@ class Command(Stream):
 
     scheme = "cmd"
     options = ()
+    remedies = {  # noqa: RUF012 - a ClassVar, as the base says
+        "missing": "check the name of the program, and PATH",
+        "denied": "let this user execute it",
+    }
 
     def __init__(
         self,
@@ -147,6 +153,10 @@ class Command(Stream):
                     max_size=self.max_size,
                     **options,
                 )
+            except ValueError as error:
+                # Its remedy is an argument, which the text form has not.
+                message = str(error).partition("; ")[0]
+                raise self.error("content", message, _LARGE) from error
             finally:
                 os.close(child.output)
             self._check(child.wait())

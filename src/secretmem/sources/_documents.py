@@ -106,6 +106,9 @@ class Json(Document):
     """
 
     scheme = "json"
+    remedies = {  # noqa: RUF012 - a ClassVar, as the base says
+        "content": "check the document (RFC 8259), and the path to a string"
+    }
 
     def __init__(
         self,
@@ -150,6 +153,10 @@ class Dotenv(Document):
     """
 
     scheme = "dotenv"
+    remedies = {  # noqa: RUF012 - a ClassVar, as the base says
+        "content": "check the document, which has lines NAME=VALUE",
+        "missing": "check the name: it is that before the equals sign",
+    }
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class Environment(Source):
     """
 
     scheme = "env"
+    remedies = {"missing": "set it, or check its name"}  # noqa: RUF012 - a ClassVar, as the base says
     options = (*Source.options, "erase")
 
     def __init__(
@@ -83,6 +84,10 @@ class Prompt(Source):
 
     scheme = "prompt"
     options = ()
+    remedies = dict.fromkeys(
+        ("missing", "failed"),
+        "there is no terminal to ask at: use another source",
+    )
 
     def __init__(self, text: str = "", **options: Any) -> None:  # noqa: ANN401 - as for every source
         super().__init__(**options)
@@ -120,6 +125,7 @@ class Keyring(Source):
     """
 
     scheme = "keyring"
+    remedies = {"missing": "check the service and the user"}  # noqa: RUF012 - a ClassVar, as the base says
 
     def __init__(
         self,
@@ -163,7 +169,11 @@ class Keyring(Source):
             text = keyring.get_password(self.service, self.user)
         except keyring.errors.KeyringError as error:
             kind = type(error).__name__
-            raise self.error("failed", f"the keyring says {kind}") from None
+            raise self.error(
+                "failed",
+                f"the keyring says {kind}",
+                "`keyring diagnose` says what backend that library has",
+            ) from None
         if text is None:
             raise LookupError("the keyring has no such entry")
         return Secret._from_str(text, **options)  # noqa: SLF001 - reads a str where it is

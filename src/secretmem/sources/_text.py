@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 
@@ -80,6 +81,10 @@ def split_scheme(text: str) -> tuple[str, str]:
         )
     if "\0" in text or "\n" in text:
         raise syntax(text, "it is one line without NUL")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise syntax(text, "a character of it stands for no byte") from None
     return scheme, rest
 
 
@@ -102,19 +107,20 @@ def split(text: str, rest: str) -> Parts:
             raise syntax(text, "an option has no name")
         if name in options:
             raise syntax(text, f"it has the option {name!r} twice")
-        options[name] = decoded(text, value)
-    return Parts(
-        text, decoded(text, body), options, fragment if hash_sign else None
-    )
+        options[name] = decoded(text, value, "surrogateescape")
+    # Names of files and variables are bytes.
+    body = decoded(text, body, "surrogateescape")
+    return Parts(text, body, options, fragment if hash_sign else None)
 
 
-def decoded(text: str, part: str) -> str:
+def decoded(text: str, part: str, errors: str = "strict") -> str:
     """Decode percent signs (RFC 3986, section 2.1) as UTF-8."""
     from urllib.parse import unquote
 
     try:
-        plain = unquote(part, errors="strict")
-    except UnicodeDecodeError:
+        plain = unquote(part, errors=errors)
+        plain.encode(errors=errors)
+    except UnicodeError:
         raise syntax(text, "what its % signs stand for is no UTF-8") from None
     if "\0" in plain:
         raise syntax(text, "it is one line without NUL")
@@ -125,4 +131,5 @@ def quoted(part: str) -> str:
     """Write a body or value so that `split` gives it back."""
     from urllib.parse import quote
 
-    return quote(part, safe="/:@ !$'()*+,;=~[]{}|^<>\"\\`")
+    safe = "/:@ !$'()*+,;=~[]{}|^<>\"\\`"
+    return quote(part, safe, errors="surrogateescape")
