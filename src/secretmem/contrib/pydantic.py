@@ -261,8 +261,8 @@ class SecretStr(_Wrapped[str]):
     """
     In the place of ``pydantic.SecretStr``; the text is in secret memory.
 
-    ``secret`` is the ``Secret``.  ``len()`` counts bytes of UTF-8.  There is no
-    hash, which would tell about the content.
+    ``secret`` is the ``Secret``.  ``len()`` counts bytes of UTF-8.  There is
+    no hash, which would tell about the content.
 
     Args:
         value: The text, or a Secret, which is then shared.
