@@ -59,6 +59,7 @@ nitpick_ignore = [
     ("py:class", "Key"),
     ("py:class", "Loaded"),
     ("py:class", "Named"),
+    ("py:class", "_Default"),
     ("py:class", "RSAPublicNumbers"),
     ("py:exc", "AuditError"),
     ("py:exc", "ImproperlyConfigured"),
@@ -92,6 +93,7 @@ _ALIASES = {
     "FileSource": "Buffer | str | PathLike | int | HasFileno",
     "Recipients": "Iterable[Recipient | SSHRecipient | Passphrase]",
     "Identities": "Sequence[Identity | SSHIdentity | Passphrase]",
+    "Values": "Mapping[str, Secret] | Iterable[tuple[str, Secret]]",
     "Progress": "Callable[[int], object]",
     "Loaded": "Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey",
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # package stands for all of its modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("exceptions", "_native"),
-    ("_availability", "_descriptors", "_limits", "_errors"),
+    ("_availability", "_descriptors", "_limits", "_errors", "_whole"),
     ("_missing", "_backend"),  # which one is used where _native is absent
     ("_policy",),
     (
@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("",),  # secretmem/__init__.py: the public names, nothing of its own
     ("crypto",),
     ("_keyring", "age", "fernet", "keys"),
+    ("_sealed",),
     ("sources",),
     ("contrib", "audit"),
     ("agent", "launch", "prove", "doctor", "ps", "model", "testing"),

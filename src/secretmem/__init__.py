@@ -11,7 +11,7 @@ How the package is laid out, in the direction in which it imports:
   ``_harden`` what it gives up for more.
 - ``_secret`` (with ``_sources``, ``_decoding``), ``_area`` and ``hazmat``
   are what programs use; ``crypto``, ``_keyring``, ``fernet``, ``keys`` and
-  ``age`` use secrets in turn.
+  ``age`` use secrets in turn, ``_sealed`` keeps many.
 - ``sources`` reads them from wherever they are kept.
 - ``prove``, ``doctor``, ``ps`` and ``model`` are the programs, ``cli`` their
   command lines, ``testing`` the pytest plugin.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from secretmem._keyring import KeyRing
     from secretmem._policy import configure
     from secretmem._posture import Posture, posture
+    from secretmem._sealed import SealedSecret, SealedStore
     from secretmem._secret import Secret
     from secretmem.exceptions import (
         BorrowError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         CopiedWarning,
         CryptoError,
+        DamagedStoreError,
         DegradedWarning,
         ForkError,
         InvalidKey,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         SecretmemWarning,
         SourceError,
         UnavailableError,
+        WrongKeyError,
     )
     from secretmem.handover import inherited
 
@@ -56,6 +59,7 @@ __all__ = (
     "ConfigurationError",
     "CopiedWarning",
     "CryptoError",
+    "DamagedStoreError",
     "DegradedWarning",
     "ForkError",
     "InvalidKey",
@@ -63,6 +67,8 @@ __all__ = (
     "KeyRing",
     "LimitError",
     "Posture",
+    "SealedSecret",
+    "SealedStore",
     "Secret",
     "SecretArea",
     "SecretmemError",
@@ -70,6 +76,7 @@ __all__ = (
     "Setting",
     "SourceError",
     "UnavailableError",
+    "WrongKeyError",
     "build_info",
     "configure",
     "handover",
@@ -87,6 +94,8 @@ _HOMES = {
     "inherited": "handover",
     "memfd_secret": "_area",
     "KeyRing": "_keyring",
+    "SealedSecret": "_sealed",
+    "SealedStore": "_sealed",
     "Setting": "_harden",
     "harden": "_harden",
     "configure": "_policy",

@@ -32,8 +32,9 @@ def reduced(secret: Secret) -> tuple[Any, ...]:
     if caller != "multiprocessing.reduction":
         raise TypeError(
             "a Secret is not pickled: the pickle would hold it in the clear; "
-            "multiprocessing passes it on, and secretmem.handover has other "
-            "ways to another process"
+            "multiprocessing passes it on, secretmem.handover has other ways "
+            "to another process, and secret.seal_to(recipient) is the way to "
+            "another host"
         )
     from multiprocessing import resource_sharer
 

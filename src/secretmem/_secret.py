@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from secretmem import _native
     from secretmem._sources import Descriptor, Path
+    from secretmem.age._file import FileSource
+    from secretmem.age._wrap import Identity, Recipient
 else:
     _native = _policy.bind()
 
@@ -237,6 +239,35 @@ class Secret(Decoding, _native.SecretBase):
                     raise ValueError("the two answers differ")
         return first
 
+    @classmethod
+    def from_sealed(
+        cls,
+        source: FileSource,
+        *identities: Identity,
+        max_size: int = MAX_SIZE,
+        name: str | None = None,
+    ) -> Secret:
+        """
+        Decrypt what `seal_to` made, or any other age file.
+
+        Args:
+            source: The content (bytes-like), a path, or a descriptor or file
+                object.
+            *identities: Of `secretmem.age`, tried in turn.
+            max_size: The largest accepted size in bytes.
+            name: Of the result, which is kept as the identity is.
+
+        Raises:
+            NoMatchError, DamagedFileError, WorkFactorError: See
+                `secretmem.age.decrypt`.
+            ValueError: It holds more than ``max_size`` bytes.
+            OSError: It cannot be read.
+        """
+        opened: Secret = _age().decrypt(
+            source, identities, max_size=max_size, name=name
+        )
+        return opened
+
     def write_to(self, target: Descriptor) -> None:
         """
         Write all of it to a descriptor: file, pipe, socket.
@@ -255,6 +286,31 @@ class Secret(Decoding, _native.SecretBase):
         if flush is not None:
             flush()
         self._write(descriptor_of(target))
+
+    def seal_to(
+        self, *recipients: Recipient | str, armor: bool = False
+    ) -> bytes:
+        """
+        Encrypt it to recipients: the way to another host.
+
+        Args:
+            *recipients: Of `secretmem.age`, or their text: ``age1...`` or a
+                line of an ssh ``.pub`` file.  Each of them can open it.
+            armor: Text for mail and configuration files, a third longer.
+
+        Returns:
+            An age file, which may lie in ordinary memory and anywhere else.
+
+        Raises:
+            InvalidKey: There is no recipient, or a text is none.
+        """
+        age = _age()
+        to = [
+            age.parse_recipient(each) if isinstance(each, str) else each
+            for each in recipients
+        ]
+        sealed: bytes = age.encrypt(self, to, armor=armor)
+        return sealed
 
     # What follows turns away the ways in which a value usually leaks.
 
@@ -329,3 +385,10 @@ class Secret(Decoding, _native.SecretBase):
         from secretmem import _pydantic
 
         return _pydantic.json_schema(schema, handler)
+
+
+def _age() -> Any:  # noqa: ANN401 - a module that builds on this one
+    """Load `secretmem.age`."""
+    from importlib import import_module
+
+    return import_module("secretmem.age")

@@ -14,6 +14,8 @@ What can go wrong, in one tree.
     └── CryptoError              base of:
         ├── InvalidKey           also ValueError: key, nonce or length
         ├── KeyLimitError        the key was used as often as is safe
+        ├── WrongKeyError        a store was sealed under another key
+        ├── DamagedStoreError    also ValueError: a sealed value or file
         ├── InvalidTag           also pyca's: nothing more is said
         └── InvalidSignature     also pyca's
     SecretmemWarning             base of the warnings, a UserWarning
@@ -34,6 +36,7 @@ __all__ = (
     "ConfigurationError",
     "CopiedWarning",
     "CryptoError",
+    "DamagedStoreError",
     "DegradedWarning",
     "ForkError",
     "InvalidKey",
@@ -43,6 +46,7 @@ __all__ = (
     "SecretmemWarning",
     "SourceError",
     "UnavailableError",
+    "WrongKeyError",
 )
 
 
@@ -140,6 +144,14 @@ class InvalidKey(CryptoError, ValueError):  # noqa: N818 - as pyca's InvalidTag
 
 class KeyLimitError(CryptoError):
     """The key was used as often as its algorithm allows: use a new one."""
+
+
+class WrongKeyError(CryptoError):
+    """The store was sealed under another key than the one that was given."""
+
+
+class DamagedStoreError(CryptoError, ValueError):
+    """A sealed value, or a file of them, is not what was sealed."""
 
 
 class SecretmemWarning(UserWarning):

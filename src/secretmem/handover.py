@@ -156,7 +156,7 @@ def _check_unix(sock: socket.socket) -> None:
     if sock.family != socket.AF_UNIX:
         raise ValueError(
             "a Secret is handed over on this machine only, by a socket of "
-            "AF_UNIX; encrypt it to the other host's key (secretmem.age)"
+            "AF_UNIX; for another host use secret.seal_to(recipient)"
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretmem import age
+from secretmem import _whole, age
 from secretmem.cli import age_output
 from support.patience import PATIENCE
 
@@ -112,9 +112,7 @@ def test_an_owner_that_cannot_be_kept(
         raise PermissionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            age_output, "_status", lambda _path: os.stat_result(seen)
-        )
+        patch.setattr(_whole, "status", lambda _path: os.stat_result(seen))
         patch.setattr(os, "fchown", refuse)
         with age_output.target(str(path), 0o600, None) as fd:
             os.write(fd, MESSAGE)

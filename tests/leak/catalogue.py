@@ -33,6 +33,7 @@ def key_tests() -> dict[str, Program]:
     return programs(
         *("keys", "pq", "ciphers", "derivation", "refusals"),
         *("streams", "forms", "adapters", "audit", "agefiles", "threaded"),
+        "sealed",
     )
 
 

@@ -10,6 +10,8 @@ import pytest
 import secretmem
 from leak import catalogue
 from secretmem import (
+    SealedSecret,
+    SealedStore,
     Secret,
     SecretArea,
     age,
@@ -110,6 +112,7 @@ def _public() -> set[str]:
         *(f"sources.{name}" for name in sources.__all__),
         *(f"age.{name}" for name in age.__all__),
         *(name for cls in AGE for name in _own(cls)),
+        *(name for cls in (SealedSecret, SealedStore) for name in _own(cls)),
         *(f"aead.{cls.__name__}" for cls in CIPHERS),
         # The ciphers share their methods.
         *(name for cls in (Hmac, aead.AESGCM) for name in _own(cls)),
