@@ -11,7 +11,9 @@ import time
 import pytest
 
 from audit.targets import holding, search_for, state
+from secretmem import _native
 from secretmem.audit import AuditError, audit_process, sample_process
+from secretmem.audit.stops import stopped
 from support import alone
 from support.patience import PATIENCE
 
@@ -145,6 +147,26 @@ def test_itself_and_what_has_ended() -> None:
         child.wait()
         with pytest.raises(AuditError, match="there is no process"):
             audit_process(child.pid, search)
+
+
+def test_a_thread_that_ends_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a zombie ptrace(2) says EPERM, as of one that may not be traced."""
+    child = subprocess.Popen([sys.executable, "-I", "-c", ""])
+    while state(child.pid) != "Z":
+        time.sleep(0.001)
+    with pytest.raises(ProcessLookupError, match="ending"), stopped(child.pid):
+        pass
+    child.wait()
+    with holding(KEY) as pid:
+
+        def refuse(_thread: int) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(_native, "trace_seize", refuse)
+        with pytest.raises(PermissionError), stopped(pid):
+            pass
 
 
 def test_samples_choose_their_moments() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leak.memory import Memory, mappings
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
     from leak.needle import Needle
 
 
-_STOPS = 1000
+_PATIENCE = 600.0
 """
-Stops for each sample inside, before it gives up.
+Seconds until it gives up.
 
-Some operations are inside for one part in 25 of their time; a loaded machine
-makes it less. Whoever asked compares `Samples.inside` with what was wanted.
+Some operations are inside for one part in 25 of their time. Whoever asked
+compares `Samples.inside` with what was wanted.
 """
+_TURN = 1.0
+"""Seconds to wait for the target to have a turn."""
 
 
 @dataclass
@@ -51,6 +54,31 @@ class Samples:
     """Bytes."""
 
 
+def _let_it_run(pid: int) -> None:
+    """
+    Wait for a moment at which the target has gone on.
+
+    On a busy machine it has no turn for a while, and would be met where the
+    last stop left it.
+    """
+    before = _processor_time(pid)
+    end = time.monotonic() + _TURN
+    time.sleep(random.uniform(0, 0.001))  # noqa: S311 - moments
+    while _processor_time(pid) == before is not None:
+        if time.monotonic() > end:
+            return
+        time.sleep(0.0002)
+
+
+def _processor_time(pid: int) -> int | None:
+    """Give the nanoseconds that its main thread ran; None if none counts."""
+    try:
+        text = Path(f"/proc/{pid}/schedstat").read_text("ascii")
+    except FileNotFoundError:
+        return None
+    return int(text.split()[0])
+
+
 def take(
     pid: int,
     needles: Sequence[Needle],
@@ -68,8 +96,9 @@ def take(
     memory = Memory(pid)
     stack = next(m for m in mappings(pid) if m.name == "[stack]")
     try:
-        while samples.inside < wanted and samples.stops < _STOPS * wanted:
-            time.sleep(random.uniform(0, 0.001))  # noqa: S311 - moments
+        end = time.monotonic() + _PATIENCE
+        while samples.inside < wanted and time.monotonic() < end:
+            _let_it_run(pid)
             with stopped(pid) as threads:
                 pointer = threads[0].stack_pointer()
                 inside = everywhere or not stack.start <= pointer < stack.stop

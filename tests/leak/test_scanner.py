@@ -8,7 +8,7 @@ so that the planted copy is the only one.
 
 from __future__ import annotations
 
-import time
+import string
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,7 +92,8 @@ def test_every_plant_is_looked_at() -> None:
 @pytest.mark.parametrize("repeated", [False, True])
 def test_every_piece_is_found(form: str, repeated: bool) -> None:  # noqa: FBT001 - a parameter
     """Any eight bytes of any shape, at any place, are found whole."""
-    needle = Needle.random(form, size=24, repeated=repeated)
+    # Of its own letters each: no piece comes twice, in hex neither.
+    needle = Needle(string.ascii_letters[:24].encode(), (form,), repeated)
     (shape,) = needle.shapes
     pieces = sorted(shape.windows)
     assert len(pieces) == len(shape.data) - (0 if repeated else WINDOW - 1)
@@ -113,7 +114,7 @@ def test_hits_within_others_are_left_out() -> None:
 
 def test_files_are_searched(tmp_path: Path) -> None:
     """A file shows what it holds, and only that."""
-    needle = Needle.random("plain", "hex")
+    needle = Needle(string.ascii_letters[:32].encode(), ("plain", "hex"))
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1000 + filled("{hex} {plain}", needle) + b"y")
     found = scan_file(path, [needle])
@@ -121,20 +122,16 @@ def test_files_are_searched(tmp_path: Path) -> None:
     assert not scan_file(path, [Needle.random()])
 
 
-def test_it_is_fast(tmp_path: Path) -> None:
-    """50 MB take well under a second of processor time."""
-    took = []
+def test_much_memory_is_searched(tmp_path: Path) -> None:
+    """All of 50 MB."""
+    searched = []
 
-    def measure(pid: int) -> None:
+    def scan(pid: int) -> None:
         memory = Memory(pid)
-        needle = Needle.random()
-        start = time.process_time()
-        scan = memory.scan([needle])
-        took.append((time.process_time() - start, scan.searched))
+        searched.append(memory.scan([Needle.random()]).searched)
         memory.close()
 
     program: Program = PLANTED["with_ballast"]
-    run(program, Setting(tmp_path, also=measure))
-    ((seconds, searched),) = took
-    assert searched > 50 << 20
-    assert seconds < 1
+    run(program, Setting(tmp_path, also=scan))
+    (size,) = searched
+    assert size > 50 << 20

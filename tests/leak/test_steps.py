@@ -50,12 +50,22 @@ def test_this_processor() -> None:
 @pytest.mark.parametrize("program", STEPPED.values(), ids=lambda p: p.name)
 def test_registers_hold_no_secret(program: Program, tmp_path: Path) -> None:
     """Not one instruction on the ordinary stack has a piece in a register."""
-    done = run(program, Setting(tmp_path))
+    hits = _stepped(program, tmp_path)
+    # An address, too, may be like four letters of a random text; not at the
+    # same instruction with another text.
+    if hits:
+        hits &= _stepped(program, tmp_path)
+    assert not hits
+
+
+def _stepped(program: Program, folder: Path) -> set[tuple[str, str]]:
+    """Run once; give the registers and places of hits."""
+    done = run(program, Setting(folder))
     assert done.steps
     for steps in done.steps:
         assert steps.outside > 1000
         assert (steps.inside > 0) == (program.name in INSIDE)
-        assert not steps.hits
+    return {hit for steps in done.steps for hit in steps.hits}
 
 
 @pytest.mark.parametrize("name", ["step_equals", "step_slice", "step_hex"])

@@ -187,6 +187,15 @@ def part_at(offset: int) -> str:
     return f"vector registers, XSTATE+{offset}"
 
 
+def _ending(pid: int, thread: int) -> bool:
+    """Tell whether a thread ends: ptrace(2) says EPERM of it, too."""
+    try:
+        text = Path(f"/proc/{pid}/task/{thread}/stat").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rpartition(")")[2].split()[0] in "ZX"
+
+
 @contextmanager
 def stopped(pid: int) -> Iterator[list[Thread]]:
     """Stop all threads of a process for the length of a block."""
@@ -197,8 +206,8 @@ def stopped(pid: int) -> Iterator[list[Thread]]:
             for number in sorted(fresh):
                 try:
                     held.append(Thread(number))
-                except ProcessLookupError:
-                    if number == pid:
+                except (ProcessLookupError, PermissionError):
+                    if number == pid or not _ending(pid, number):
                         raise
                     # It is ending, and off the list in a moment.
         yield held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ def stopped(thread: int, patience: float = PATIENCE) -> Iterator[None]:
             break
     else:
         raise CannotStop(thread, "D")
-    _native.trace_seize(thread)
+    _seize(thread)
     signal = None
     try:
         signal = _wait(thread, end)
@@ -82,6 +83,16 @@ def stopped(thread: int, patience: float = PATIENCE) -> Iterator[None]:
             # this thread ends: ptrace(2) has no other way.
             if signal is not None:
                 _native.trace_resume(thread, signal)
+
+
+def _seize(thread: int) -> None:
+    try:
+        _native.trace_seize(thread)
+    except PermissionError:
+        # ptrace(2) says so of one that is ending, too.
+        if state(thread) in "ZX":
+            raise ProcessLookupError(errno.ESRCH, "it is ending") from None
+        raise
 
 
 def state(thread: int) -> str:
