@@ -112,6 +112,25 @@ def test_what_no_header_can_hold_is_refused(
         get(url, "word")
 
 
+def test_the_headers_of_a_prepared_request(url: str) -> None:
+    """They show no token, and do not read it to be looked at."""
+    before = sum(posture().exports.values())
+    with Secret.from_bytes(b"word") as token, requests.Session() as session:
+        made = requests.Request(
+            "GET", url, auth=with_requests.BearerAuth(token)
+        )
+        prepared = session.prepare_request(made)
+        assert "authorization" in prepared.headers
+        assert "word" not in repr(prepared.headers)
+        copied = prepared.copy()
+        assert sum(posture().exports.values()) == before
+        assert copied.headers["Authorization"] == "Bearer word"
+        del copied.headers["Authorization"]
+        assert "Authorization" not in copied.copy().headers
+        assert session.send(prepared, timeout=30).text == "Bearer word"
+        assert sum(posture().exports.values()) == before + 2
+
+
 @ways
 def test_a_followed_source(
     url: str, get: Callable[..., tuple[str, Any]], tmp_path: Path

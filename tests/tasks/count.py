@@ -41,10 +41,11 @@ def run(name: str, program: str) -> Result:
     with tempfile.TemporaryDirectory(prefix="secretmem-task-") as folder:
         stage = Stage(Path(folder))
         with STAGES[name](stage):
-            return _looked(stage, EXAMPLES / f"{program}.py")
+            return look_at(stage, EXAMPLES / f"{program}.py")
 
 
-def _looked(stage: Stage, program: Path) -> Result:
+def look_at(stage: Stage, program: Path) -> Result:
+    """Run a program, and look at the end of it."""
     ready, told = os.pipe()
     waits, go = os.pipe()
     command = [sys.executable, str(_HOLD), str(told), str(waits)]

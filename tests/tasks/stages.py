@@ -163,7 +163,9 @@ def bearer_token(stage: Stage) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     stage.environment["SERVICE"] = f"https://localhost:{server.server_port}/"
-    stage.environment["SSL_CERT_FILE"] = str(stage.folder / "service.pem")
+    # Of httpx, and of requests.
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        stage.environment[name] = str(stage.folder / "service.pem")
     try:
         yield
     finally:
