@@ -20,7 +20,7 @@ from agent import message, stage
 from leak.driver import looked, only_secret_refused
 from leak.material import KINDS
 from leak.needle import Needle, random_text
-from secretmem.agent.client import Client
+from secretmem.agent.client import AgentRefusedError, Client
 
 
 if TYPE_CHECKING:
@@ -159,6 +159,46 @@ def test_a_key_file(tmp_path: Path) -> None:
     path.write_bytes(material.texts()["pem"])
     with stage.agent(tmp_path, "--key", path) as agent:
         assert _found(agent.process.pid, material) == []
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "p256", "rsa"])
+def test_an_agent_that_sleeps(kind: str, tmp_path: Path) -> None:
+    """Sealed, asleep, after a wrong passphrase and awake again: nothing."""
+    material = KINDS[kind]()
+    key = _key(material)
+    words = [random_text(24), random_text(24), random_text(24)]
+    passphrase, wrong, lock = words
+    needles = [material, *(Needle(x, ("plain", "reversed")) for x in words)]
+    path = tmp_path / "passphrase"
+    path.write_bytes(passphrase)
+    options = ("--hibernation=allow", "--hibernation-key", f"file:{path}")
+    extra = tmp_path / "extra"
+    with (
+        stage.agent(tmp_path, *options, "-x", extra) as agent,
+        agent.connect() as connection,
+    ):
+        pid = agent.process.pid
+
+        def is_clean() -> bool:
+            return all(_found(pid, each) == [] for each in needles)
+
+        stage.ask(connection, message.add(key))
+        stage.ask(connection, message.lock(lock))
+        assert is_clean()
+        with Client(extra) as client:
+            client.sleep()
+            assert is_clean()
+            path.write_bytes(wrong)
+            with pytest.raises(AgentRefusedError):
+                client.wake()
+            assert is_clean()
+            path.write_bytes(passphrase)
+            client.wake()
+        assert is_clean()
+        stage.ask(connection, message.unlock(lock))
+        reply = stage.ask(connection, message.sign(key))
+        assert reply[0] == message.SIGNATURE
+        assert is_clean()
 
 
 @pytest.mark.parametrize("kind", SIGNATURES)

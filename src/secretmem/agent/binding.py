@@ -8,7 +8,7 @@ connection, with the host's signature over it, by the extension
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from secretmem.agent import messages, publickey, verify
 from secretmem.agent.publickey import PublicKey  # noqa: TC001 - a field
@@ -35,6 +35,27 @@ class Bindings:
         """A binding was asked for, even one that was refused."""
         self.remote = False
         """Another host may ask: forwarded there, or a binding failed."""
+
+    def noted(self) -> dict[str, Any]:
+        """Return what JSON can keep of them."""
+        return {
+            "tried": self.tried,
+            "remote": self.remote,
+            "all": [
+                [publickey.blob(each.key).hex(), each.session.hex(), each[2]]
+                for each in self.all
+            ],
+        }
+
+    @classmethod
+    def taken(cls, noted: dict[str, Any]) -> Bindings:
+        """Make them anew of what was noted."""
+        made = cls()
+        made.tried, made.remote = noted["tried"], noted["remote"]
+        for blob, session, forwarded in noted["all"]:
+            key = publickey.read(bytes.fromhex(blob))
+            made.all.append(Binding(key, bytes.fromhex(session), forwarded))
+        return made
 
     def bind(self, fields: Fields) -> bool:
         """

@@ -191,6 +191,29 @@ class Client:
         found: dict[str, Any] = json.loads(self.extension("status"))
         return found
 
+    def sleep(self) -> None:
+        """
+        Let the agent seal its keys and give all secret memory back.
+
+        It sleeps when this returns: the machine can hibernate then.
+
+        Raises:
+            AgentRefusedError: It was started without ``--hibernation=allow``,
+                or could not seal its keys.
+        """
+        self._extension_fields("sleep")
+        # Nothing more is read by the agent that is still awake.
+        self._extension_fields("asleep")
+
+    def wake(self) -> None:
+        """
+        Let an agent that sleeps take its keys back; the user may be asked.
+
+        Raises:
+            AgentRefusedError: There was no passphrase, or none that fits.
+        """
+        self._extension_fields("wake")
+
     def cipher(self, name: str) -> RemoteCipher:
         """Return a cipher whose key stays in the agent."""
         from secretmem.agent.remote import cipher

@@ -111,6 +111,8 @@ class Connection:
         self._out = b""
         self._hidden: HiddenReply | HandedOver | None = None
         self._take_back: Callable[[], None] | None = None
+        # Requests that were refused before their reply came.
+        self._refused = 0
         self.held = 0
         self.seen = 0
 
@@ -118,6 +120,30 @@ class Connection:
     def fd(self) -> int:
         """The descriptor of the socket."""
         return self._socket.fileno()
+
+    @property
+    def session(self) -> Session:
+        """What the connection may ask."""
+        return self._session
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it is between a reply and the next message."""
+        return (
+            self._take_back is None
+            and self._body is None
+            and self._hidden is None
+            and not self._head
+            and not self._out
+        )
+
+    def refuse(self) -> None:
+        """Answer a request that still takes time: no."""
+        take_back = self._take_back
+        if take_back is not None:
+            self._refused += 1
+            take_back()
+            self._finish(messages.FAILURE)
 
     def ready(self, events: int) -> None:
         """Do what the socket is ready for."""
@@ -250,12 +276,13 @@ class Connection:
             self._wait_for(reply)
 
     def _wait_for(self, later: Later) -> None:
-        done = False
+        done, refused = False, self._refused
 
         def reply(answer: Reply) -> None:
             nonlocal done
             done = True
-            self._finish(answer)
+            if self._refused == refused:
+                self._finish(answer)
 
         self._take_back = _nothing
         self._server.loop.change(self.fd, select.EPOLLRDHUP)

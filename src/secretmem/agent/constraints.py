@@ -14,12 +14,13 @@ class Constraints(NamedTuple):
     What a key may be used for.
 
     ``lifetime`` is in seconds; ``destinations`` is empty when the key may be
-    used everywhere.
+    used everywhere. ``encoded`` is what `read` has read.
     """
 
     lifetime: int | None = None
     confirm: bool = False
     destinations: tuple[Destination, ...] = ()
+    encoded: bytes = b""
 
 
 def read(data: bytes) -> Constraints:
@@ -30,7 +31,7 @@ def read(data: bytes) -> Constraints:
         WireError: A constraint is damaged, given twice or not known: a key
             is never taken with a constraint that is not kept.
     """
-    found: dict[str, object] = {}
+    found: dict[str, object] = {"encoded": data}
     fields = Fields(data)
     while fields.left:
         name, value = _one(fields)

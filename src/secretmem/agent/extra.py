@@ -32,19 +32,32 @@ PUBLIC = b"public@secretmem"
 SIGN = b"sign@secretmem"
 AGE_OPEN = b"age-open@secretmem"
 EXPORT = b"export@secretmem"
+SLEEP = b"sleep@secretmem"
+WAKE = b"wake@secretmem"
+ASLEEP = b"asleep@secretmem"
 
 
 class ExtraSession(Session):
     """A connection to the second socket."""
 
+    always = frozenset({SLEEP, WAKE, ASLEEP})
+
     def extensions(self) -> tuple[bytes, ...]:
         """Return the names of the extensions of this socket."""
-        return (*super().extensions(), STATUS, *_ACTIONS)
+        return (
+            *super().extensions(),
+            STATUS,
+            *sorted(self.always),
+            *_ACTIONS,
+        )
 
     def extend(self, name: bytes, fields: Fields) -> Reply:
         """Answer an extension, to this machine only."""
         if self.bindings.remote:
             return messages.FAILURE
+        if name in self.always:
+            fields.end()
+            return self._rest(name)
         if name == STATUS:
             fields.end()
             text = json.dumps(status.of(self.state))
@@ -64,6 +77,16 @@ class ExtraSession(Session):
         what = name.partition(b"@")[0].decode()
         self.state.uses.note(f"{what} {secret.name!r}", self.peer)
         return reply
+
+    def _rest(self, name: bytes) -> bytes:
+        """Answer about sleep; the agent is awake."""
+        sleep = self.state.sleep
+        if name == WAKE:
+            return _answer(name)
+        if name == ASLEEP or sleep is None:
+            return messages.EXTENSION_FAILURE
+        sleep.begin(self.peer)
+        return _answer(name)
 
 
 def _answer(name: bytes) -> bytes:

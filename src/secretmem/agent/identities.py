@@ -68,7 +68,7 @@ class Identities:
     def __init__(self, lifetime: int | None = None) -> None:
         """Give keys without a lifetime this one, in seconds."""
         self._all: dict[bytes, Identity] = {}
-        self._lifetime = lifetime
+        self.lifetime = lifetime
         self._first: float | None = None
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class Identities:
         """Take a key; one with the same blob gives way."""
         lifetime = identity.constraints.lifetime
         if lifetime is None:
-            lifetime = self._lifetime
+            lifetime = self.lifetime
         # A lifetime of nothing ends at once, as in OpenSSH.
         if lifetime is not None:
             identity.deadline = now() + lifetime
@@ -96,6 +96,11 @@ class Identities:
         self._all[identity.blob] = identity
         if old is not None:
             old.key.close()
+        self._find_first()
+
+    def restore(self, identity: Identity) -> None:
+        """Take a key back; its deadline is the one that it had."""
+        self._all[identity.blob] = identity
         self._find_first()
 
     def remove(self, identity: Identity) -> None:

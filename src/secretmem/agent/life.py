@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import select
@@ -9,9 +10,10 @@ import shlex
 import signal
 import socket
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import secretmem
+from secretmem.agent import handing
 from secretmem.agent.loop import Loop
 from secretmem.agent.server import Server
 from secretmem.agent.session import Session
@@ -90,27 +92,54 @@ class Agent:
         self.state.uses.note("remove all", "SIGUSR1")
 
     def _take_signals(self) -> None:
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.settimeout(0)
         actions: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self.loop.stop,
             signal.SIGHUP: self.loop.stop,
             signal.SIGINT: self.loop.stop,
             signal.SIGUSR1: self.drop_keys,
         }
+        sleep = self.state.sleep
+        if sleep is not None:
+            actions[signal.SIGUSR2] = lambda: sleep.begin("SIGUSR2")
+        self._signals = Signals(self.loop, actions)
+
+
+class Signals:
+    """What an event loop does at a signal, from here on."""
+
+    def __init__(
+        self, loop: Loop, actions: Mapping[int, Callable[[], None]]
+    ) -> None:
+        # Both ends live as long as the process.
+        self._ours, self._theirs = socket.socketpair()
+        for end in (self._ours, self._theirs):
+            end.settimeout(0)
+        self._actions = actions
         for number in actions:
             signal.signal(number, _do_nothing)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
+        loop.watch(self._ours.fileno(), select.EPOLLIN, lambda _: self.act())
+        handing.unblock()
 
-        def came(_events: int) -> None:
-            for number in ours.recv(64):
-                actions.get(number, _nothing)()
+    def act(self) -> None:
+        """Do what belongs to the signals that came."""
+        with contextlib.suppress(BlockingIOError):
+            for number in self._ours.recv(64):
+                self._actions.get(number, _nothing)()
 
-        self.loop.watch(ours.fileno(), select.EPOLLIN, came)
-        # Both ends live as long as the process.
-        self._ends = (ours, theirs)
+
+def end_early() -> None:
+    """Let a signal end the start, so that its sockets are removed."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _end)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, _do_nothing)
+    handing.unblock()
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _do_nothing(_number: int, _frame: object) -> None:

@@ -30,7 +30,7 @@ class Lock:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._passphrase: Secret | None = None
+        self.passphrase: Secret | None = None
         self._wrong = 0
         self._free_at = 0.0
         self._waiting = 0
@@ -38,15 +38,29 @@ class Lock:
     @property
     def locked(self) -> bool:
         """Whether the agent is locked."""
-        return self._passphrase is not None
+        return self.passphrase is not None
 
     def lock(self, passphrase: Secret) -> bool:
         """Lock, unless it is locked; tell whether it did."""
         if self.locked or not len(passphrase):
             return False
-        self._passphrase = passphrase
+        self.passphrase = passphrase
         self._wrong = 0
         return True
+
+    def noted(self) -> dict[str, float] | None:
+        """Return what else is to be known of a lock; None when it is open."""
+        if not self.locked:
+            return None
+        return {"wrong": self._wrong, "wait": max(self.wait(), 0.0)}
+
+    def restore(
+        self, passphrase: Secret | None, noted: dict[str, float]
+    ) -> None:
+        """Lock again, with the guesses that there were."""
+        self.passphrase = passphrase
+        self._wrong = int(noted["wrong"])
+        self._free_at = time.monotonic() + noted["wait"]
 
     def unlock(
         self, passphrase: Secret, done: Callable[[bool], None]
@@ -79,11 +93,11 @@ class Lock:
 
     def fits(self, passphrase: Secret) -> bool:
         """Try a passphrase; open the lock, or make the next one slower."""
-        if self._passphrase is None:
+        if self.passphrase is None:
             return False
-        if self._passphrase == passphrase:
-            self._passphrase.close()
-            self._passphrase = None
+        if self.passphrase == passphrase:
+            self.passphrase.close()
+            self.passphrase = None
             self._wrong = 0
             return True
         self._wrong += 1

@@ -66,6 +66,10 @@ class Loop:
         """Wait for other events of a descriptor."""
         self._epoll.modify(fd, events)
 
+    def watches(self, fd: int) -> bool:
+        """Tell whether there is a handler for a descriptor."""
+        return fd in self._handlers
+
     def forget(self, fd: int) -> None:
         """Wait no more for a descriptor, which is still open."""
         del self._handlers[fd]

@@ -104,14 +104,15 @@ def read(text: str, allowed: Collection[str]) -> Named:
         )
     secret = sources.read(source, name=name)
     try:
-        key = _worker(purpose)(secret)
+        key = worker(purpose)(secret)
     except BaseException:
         secret.close()
         raise
     return Named(name, purpose, secret, key, name in allowed)
 
 
-def _worker(purpose: str) -> Callable[[Secret], Any]:
+def worker(purpose: str) -> Callable[[Secret], Any]:
+    """Return what makes the ``key`` of a secret with this purpose."""
     if purpose in CIPHERS:
         return CIPHERS[purpose]
     if purpose in MACS:

@@ -79,6 +79,13 @@ def read(blob: bytes) -> PublicKey:
     return PublicKey(base, plain, certificate)
 
 
+def blob(key: PublicKey) -> bytes:
+    """Return what `read` has read."""
+    if key.certificate is None:
+        return key.plain
+    return key.certificate.signed + string(key.certificate.signature)
+
+
 def plain_kind(kind: bytes) -> bytes:
     """Return the type of the key in a certificate of type ``kind``."""
     return kind.removesuffix(_CERTIFIED)

@@ -38,6 +38,9 @@ class Server:
         self.state = state
         self.loop: Loop = state.loop
         self._connections: set[Connection] = set()
+        self._listeners: list[tuple[socket.socket, type[Session]]] = []
+        # Those that nothing is read from any more; None while it serves.
+        self._resting: set[Connection] | None = None
         # Those with a message on its way, the oldest first, and since when.
         self._partial: dict[Connection, float] = {}
         self._held = 0
@@ -49,6 +52,10 @@ class Server:
     ) -> None:
         """Accept connections on a socket."""
         listener.settimeout(0)
+        self._listeners.append((listener, kind))
+        self._watch(listener, kind)
+
+    def _watch(self, listener: socket.socket, kind: type[Session]) -> None:
         self.loop.watch(
             listener.fileno(),
             select.EPOLLIN,
@@ -78,8 +85,12 @@ class Server:
             return
         if len(self._connections) >= self._most:
             self._make_room()
+        self.adopt(connection, kind(self.state, client))
+
+    def adopt(self, connection: socket.socket, session: Session) -> None:
+        """Serve a connection."""
         connection.settimeout(0)
-        made = Connection(self, connection, kind(self.state, client))
+        made = Connection(self, connection, session)
         self.heard(made)
         self._connections.add(made)
         self.loop.watch(made.fd, select.EPOLLIN, made.ready)
@@ -88,6 +99,42 @@ class Server:
         """End the connection that was silent longest."""
         if self._connections:
             min(self._connections, key=lambda each: each.seen).close()
+
+    # -- a pause --------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Accept no more: whoever connects waits in the kernel."""
+        self._resting = set()
+        for listener, _ in self._listeners:
+            self.loop.forget(listener.fileno())
+
+    def settle(self) -> bool:
+        """Read no more where nothing is on its way; tell if that is all."""
+        resting = self._resting
+        if resting is None:
+            return False
+        for connection in self._connections - resting:
+            if connection.at_rest:
+                resting.add(connection)
+                self.loop.forget(connection.fd)
+        return len(resting) == len(self._connections)
+
+    def let_go(self) -> set[Connection]:
+        """Refuse what still takes time, end what is not whole; return all."""
+        for connection in self._connections - (self._resting or set()):
+            connection.refuse()
+        if not self.settle():
+            for connection in self._connections - (self._resting or set()):
+                connection.close()
+        return self._connections
+
+    def resume(self) -> None:
+        """Serve again."""
+        resting, self._resting = self._resting, None
+        for listener, kind in self._listeners:
+            self._watch(listener, kind)
+        for connection in resting or ():
+            self.loop.watch(connection.fd, select.EPOLLIN, connection.ready)
 
     # -- what the connections tell --------------------------------------------
 
@@ -118,7 +165,10 @@ class Server:
         """Forget a connection that ends."""
         self.whole(connection)
         self._connections.discard(connection)
-        self.loop.forget(connection.fd)
+        if self._resting is not None and connection in self._resting:
+            self._resting.remove(connection)
+        else:
+            self.loop.forget(connection.fd)
 
     def _end_slow(self) -> None:
         moment = time.monotonic()

@@ -7,7 +7,7 @@ the connection starts; meanwhile other connections go on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from secretmem import SecretmemError
 from secretmem.agent import (
@@ -52,6 +52,9 @@ Reply: TypeAlias = bytes | HiddenReply | HandedOver | Later
 
 class Session:
     """What one connection may ask, and what it was told so far."""
+
+    always: ClassVar[frozenset[bytes]] = frozenset()
+    """Extensions that a locked agent answers too."""
 
     def __init__(self, state: State, peer: Peer) -> None:
         self.state = state
@@ -272,7 +275,7 @@ class Session:
         name = fields.string()
         if name == binding.NAME:
             return self._bind(fields)
-        if self.state.lock.locked:
+        if self.state.lock.locked and name not in self.always:
             return messages.FAILURE
         if name == b"query":
             fields.end()

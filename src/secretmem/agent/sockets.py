@@ -7,7 +7,9 @@ import os
 import socket
 import stat
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from secretmem.agent import peer
 
@@ -25,11 +27,27 @@ class SocketError(Exception):
 class Place:
     """A path with our socket; removed only while it is still ours."""
 
-    def __init__(self, path: Path, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        folder: Path | None = None,
+        identity: tuple[int, int] | None = None,
+    ) -> None:
         """Remember the socket at ``path``, alone in ``folder`` if given."""
         self.path = path
         self._folder = folder
-        self._identity = _identity(path)
+        self._identity = identity or _identity(path)
+
+    def noted(self) -> list[Any]:
+        """Return what JSON can keep of it."""
+        folder = self._folder and str(self._folder)
+        return [str(self.path), folder, self._identity]
+
+    @classmethod
+    def taken(cls, noted: list[Any]) -> Place:
+        """Make it anew of what was noted."""
+        path, folder, (device, number) = noted
+        return cls(Path(path), folder and Path(folder), (device, number))
 
     def remove(self) -> None:
         """Remove the socket, and the folder that was made for it."""
@@ -44,6 +62,51 @@ class Place:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.lstat()
     return found.st_dev, found.st_ino
+
+
+@dataclass(slots=True)
+class Sockets:
+    """The agent's sockets, and where they lie."""
+
+    path: Path
+    main: socket.socket
+    places: list[Place] = field(default_factory=list)
+    extra: socket.socket | None = None
+
+    def environment(self, pid: int) -> dict[str, object]:
+        """Return the variables that lead to the agent."""
+        found: dict[str, object] = {
+            "SSH_AUTH_SOCK": self.path,
+            "SSH_AGENT_PID": pid,
+        }
+        if self.extra is not None:
+            found["SECRETMEM_AGENT_SOCK"] = self.extra.getsockname()
+        return found
+
+    def remove(self) -> None:
+        """Remove what was made."""
+        for place in self.places:
+            place.remove()
+
+    def noted(self) -> dict[str, Any]:
+        """Return what JSON can keep of them: paths and descriptors."""
+        return {
+            "path": str(self.path),
+            "main": self.main.fileno(),
+            "extra": self.extra and self.extra.fileno(),
+            "places": [place.noted() for place in self.places],
+        }
+
+    @classmethod
+    def taken(cls, noted: dict[str, Any]) -> Sockets:
+        """Take them over from the program that noted them."""
+        extra = noted["extra"]
+        return cls(
+            Path(noted["path"]),
+            socket.socket(fileno=noted["main"]),
+            [Place.taken(each) for each in noted["places"]],
+            None if extra is None else socket.socket(fileno=extra),
+        )
 
 
 def new_folder() -> Path:

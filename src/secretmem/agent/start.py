@@ -10,14 +10,25 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secretmem import Secret, _descriptors, age
-from secretmem.agent import life, loading, named, sockets
+from secretmem.agent import (
+    handing,
+    life,
+    loading,
+    logind,
+    named,
+    passphrase,
+    sockets,
+)
 from secretmem.agent.extra import ExtraSession
+from secretmem.agent.sealing import SealingKey
+from secretmem.agent.sleep import Plan, Sleep
 from secretmem.exceptions import InvalidKey, SourceError
 
 
@@ -52,32 +63,9 @@ class Options:
     secrets: Sequence[str] = ()
     exported: Collection[str] = ()
     log: Path | None = None
+    hibernation: bool = False
+    hibernation_key: str = "prompt:"
     command: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class Sockets:
-    """The agent's sockets, and where they lie."""
-
-    path: Path
-    main: socket.socket
-    places: list[sockets.Place] = field(default_factory=list)
-    extra: socket.socket | None = None
-
-    def environment(self, pid: int) -> dict[str, object]:
-        """Return the variables that lead to the agent."""
-        found: dict[str, object] = {
-            "SSH_AUTH_SOCK": self.path,
-            "SSH_AGENT_PID": pid,
-        }
-        if self.extra is not None:
-            found["SECRETMEM_AGENT_SOCK"] = self.extra.getsockname()
-        return found
-
-    def remove(self) -> None:
-        """Remove what was made."""
-        for place in self.places:
-            place.remove()
 
 
 def run(options: Options) -> int:
@@ -88,9 +76,12 @@ def run(options: Options) -> int:
         StartError: It cannot start.
     """
     _descriptors.keep_standard()
+    # Until somebody is there to remove the sockets.
+    handing.block()
     try:
         made = _sockets(options)
     except sockets.SocketError as error:
+        handing.unblock()
         raise StartError(str(error)) from None
     if options.foreground:
         _say(life.environment(made.environment(os.getpid()), csh=options.csh))
@@ -98,7 +89,7 @@ def run(options: Options) -> int:
     return _fork(options, made)
 
 
-def _sockets(options: Options) -> Sockets:
+def _sockets(options: Options) -> sockets.Sockets:
     given = sockets.inherited()
     if given:
         return _given(given)
@@ -108,7 +99,7 @@ def _sockets(options: Options) -> Sockets:
         folder = sockets.new_folder()
         path = folder / f"agent.{os.getpid()}"
     path = path.absolute()
-    made = Sockets(path, sockets.listen(path))
+    made = sockets.Sockets(path, sockets.listen(path))
     extra = options.extra or (folder and folder / f"extra.{os.getpid()}")
     if extra is not None:
         made.extra = _second(made, extra.absolute())
@@ -116,7 +107,7 @@ def _sockets(options: Options) -> Sockets:
     return made
 
 
-def _given(given: list[tuple[str, socket.socket]]) -> Sockets:
+def _given(given: list[tuple[str, socket.socket]]) -> sockets.Sockets:
     """Sort sockets of systemd's by name (FileDescriptorName=)."""
     extra = [taken for name, taken in given if name == "extra"]
     first = [taken for name, taken in given if name != "extra"]
@@ -126,10 +117,11 @@ def _given(given: list[tuple[str, socket.socket]]) -> Sockets:
             "more may have FileDescriptorName=extra"
         )
     path = Path(first[0].getsockname())
-    return Sockets(path, first[0], extra=extra[0] if extra else None)
+    second = extra[0] if extra else None
+    return sockets.Sockets(path, first[0], extra=second)
 
 
-def _second(made: Sockets, path: Path) -> socket.socket:
+def _second(made: sockets.Sockets, path: Path) -> socket.socket:
     """Make the second socket; remove the first if that fails."""
     try:
         extra = sockets.listen(path)
@@ -153,18 +145,23 @@ def _logs(options: Options) -> list[int]:
 
 def _serve(
     options: Options,
-    made: Sockets,
+    made: sockets.Sockets,
     tell: int | None = None,
     parent: int | None = None,
 ) -> int:
     """Be the agent."""
     try:
+        life.end_early()
         refused = life.harden()
         if refused:
             raise StartError(f"hardening failed: {', '.join(refused)}")
         # Where there is no secret memory, this says so.
         Secret.random(1).close()
-        agent = life.Agent(_logs(options), options.lifetime)
+        logs = _logs(options)
+        agent = life.Agent(logs, options.lifetime)
+        if options.hibernation:
+            plan = _plan(options, made, logs, parent)
+            agent.state.sleep = Sleep(agent, plan)
         _load_all(options, agent)
         agent.listen(made.main)
         if made.extra is not None:
@@ -179,6 +176,36 @@ def _serve(
     finally:
         made.remove()
     return 0
+
+
+def _plan(
+    options: Options,
+    made: sockets.Sockets,
+    logs: list[int],
+    parent: int | None,
+) -> Plan:
+    """Prepare for sleep; see that the program that sleeps can be started."""
+    if not logind.is_installed():
+        raise StartError(
+            "--hibernation=allow needs jeepney, to hear from logind: pip "
+            "install 'secretmem[hibernation]'"
+        )
+    words = handing.command(handing.NOTHING)
+    if subprocess.run(words, check=False).returncode:  # noqa: S603 - ourselves
+        raise StartError(f"this command does not run: {' '.join(words)}")
+    try:
+        with passphrase.first(options.hibernation_key) as found:
+            sealing = SealingKey.new(found)
+    except passphrase.PassphraseError as error:
+        raise StartError(str(error)) from None
+    return Plan(
+        source=options.hibernation_key,
+        sealing=sealing,
+        sockets=made,
+        logs=logs,
+        parent=parent,
+        logind=True,
+    )
 
 
 def _load_all(options: Options, agent: life.Agent) -> None:
@@ -216,7 +243,7 @@ def _load(path: Path, identities: Sequence[Any]) -> Identity:
     raise StartError(f"{path}: {first}")
 
 
-def _fork(options: Options, made: Sockets) -> int:
+def _fork(options: Options, made: sockets.Sockets) -> int:
     """Serve in a child; tell its place, or become the command."""
     reading, writing = os.pipe()
     mine = os.pidfd_open(os.getpid())
@@ -225,6 +252,7 @@ def _fork(options: Options, made: Sockets) -> int:
         os.close(reading)
         parent = mine if options.command else None
         return _serve(options, made, writing, parent)
+    handing.unblock()
     os.close(writing)
     os.close(mine)
     made.main.close()

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from secretmem.agent.confirm import Asker
 from secretmem.agent.identities import Identities
 from secretmem.agent.lock import Lock
+from secretmem.agent.uses import Use, Uses
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from secretmem.agent.identities import Identity
     from secretmem.agent.loop import Loop, Timer
     from secretmem.agent.named import Named
     from secretmem.agent.peer import Peer
-    from secretmem.agent.uses import Uses
+    from secretmem.agent.sleep import Sleep
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class State:
     named: dict[str, Named] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
     reaper: Timer | None = None
+    sleep: Sleep | None = None
+    """What puts the agent to sleep, where hibernation is allowed."""
 
     @classmethod
     def new(cls, loop: Loop, uses: Uses, lifetime: int | None) -> State:
@@ -43,6 +48,11 @@ class State:
         gone, self.named = list(self.named.values()), {}
         for each in gone:
             each.close()
+
+    def recall(self, notes: Iterable[tuple[float, str, str]]) -> None:
+        """Take lines into the log of uses that were written elsewhere."""
+        for when, what, who in notes:
+            self.uses.last.append(Use(when, what, who, ""))
 
     def used(self, identity: Identity, peer: Peer) -> None:
         """Count and log a signature."""

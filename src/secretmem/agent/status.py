@@ -43,6 +43,11 @@ def of(state: State) -> dict[str, Any]:
             "dumpable": posture.dumpable,
             "locked_bytes": posture.locked_bytes,
         },
+        "hibernation": {
+            "allowed": state.sleep is not None,
+            "logind": state.sleep is not None and state.sleep.has_logind,
+            "asleep_since": None,
+        },
         "last": [str(use) for use in list(state.uses.last)[-_LAST:]],
     }
 
@@ -69,16 +74,17 @@ def _key(identity: Identity) -> dict[str, Any]:
 
 def lines(status: dict[str, Any]) -> Iterator[str]:
     """Give the status as a table for people."""
-    guard = status["protection"]
     yield (
         f"agent {status['pid']}, for {_span(time.time() - status['started'])}"
         f": {len(status['keys'])} keys, {len(status['secrets'])} secrets"
     )
+    guard = status["protection"]
     dumpable = "dumpable" if guard["dumpable"] else "not dumpable"
     yield (
         f"protection: {guard['backend']}, gate {guard['gate']}, {dumpable}, "
         f"{guard['locked_bytes']} bytes locked"
     )
+    yield f"hibernation: {_hibernation(status['hibernation'])}"
     yield ""
     yield from _keys(status["keys"])
     if status["secrets"]:
@@ -92,6 +98,16 @@ def lines(status: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield "LAST USES"
         yield from (f"  {line}" for line in status["last"])
+
+
+def _hibernation(found: dict[str, Any]) -> str:
+    since = found["asleep_since"]
+    if since is not None:
+        return f"possible, asleep for {_span(time.time() - since)}"
+    if not found["allowed"]:
+        return "refused while this agent runs"
+    when = "when logind says so, or " if found["logind"] else ""
+    return f"refused until the keys are sealed, {when}on request"
 
 
 def _keys(keys: list[dict[str, Any]]) -> Iterator[str]:

@@ -43,10 +43,20 @@ sign, age:
 \b
   $ secretmem agent -x /run/me/extra --secret db=aes-gcm:file:/etc/db.key
 
+Secret memory keeps the machine from hibernating. With --hibernation=allow the
+agent seals its keys by a passphrase and gives all secret memory back, when
+systemd-logind tells that the machine will sleep, or by --sleep; afterwards it
+takes them back, or by --wake:
+
+\b
+  $ eval "$(secretmem agent --hibernation=allow)"
+  $ secretmem agent --hibernation=allow --hibernation-key credential:agent
+
 \b
 Signals:
   SIGTERM, SIGHUP, SIGINT  wipe all keys, remove the socket, end
   SIGUSR1                  drop all keys, go on
+  SIGUSR2                  with --hibernation=allow: sleep, or wake up
 
 \b
 Environment:
@@ -63,6 +73,8 @@ there is one.
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST = 2**32 - 1
+# Of a descriptor's number.
+_DIGITS = 9
 
 
 class _Time(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
@@ -163,6 +175,32 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="Append a line for each use: when, what, which key, who.",
 )
+@click.option(
+    "--hibernation",
+    type=click.Choice(["refuse", "allow"]),
+    default="refuse",
+    help="allow: seal the keys and give way when the machine will sleep.",
+)
+@click.option(
+    "--hibernation-key",
+    metavar="SOURCE",
+    default="prompt:",
+    help="The passphrase for that; prompt: (the default) asks.",
+)
+@click.option(
+    "--sleep",
+    "rest",
+    flag_value="sleep",
+    help="Let the agent of this shell seal its keys now.",
+)
+@click.option(
+    "--wake",
+    "rest",
+    flag_value="wake",
+    help="Let the agent of this shell take its keys back.",
+)
+# What the agent calls itself with while it sleeps.
+@click.option("--asleep", metavar="FD", hidden=True)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def command(  # noqa: PLR0913 - one for each option
     *,
@@ -177,6 +215,10 @@ def command(  # noqa: PLR0913 - one for each option
     secrets: tuple[str, ...],
     exported: tuple[str, ...],
     log: Path | None,
+    hibernation: str,
+    hibernation_key: str,
+    rest: str | None,
+    asleep: str | None,
     command: tuple[str, ...],
 ) -> int:
     """
@@ -198,6 +240,10 @@ def command(  # noqa: PLR0913 - one for each option
             list(command[1:]), "secretmem agent status", standalone_mode=False
         )
         return voice.FINE
+    if asleep is not None:
+        return _sleep(asleep)
+    if rest is not None:
+        return _let(rest, extra)
     from secretmem.agent import life, start
 
     options = start.Options(
@@ -211,6 +257,8 @@ def command(  # noqa: PLR0913 - one for each option
         secrets=secrets,
         exported=exported,
         log=log and log.absolute(),
+        hibernation=hibernation == "allow",
+        hibernation_key=hibernation_key,
         command=command,
     )
     if kill:
@@ -244,6 +292,47 @@ def _status(*, as_json: bool, extra: Path | None) -> None:
         return
     for line in status.lines(found):
         click.echo(line)
+
+
+def _let(rest: str, extra: Path | None) -> int:
+    """Let an agent sleep, or wake it."""
+    from secretmem.agent.client import (
+        AgentError,
+        AgentRefusedError,
+        Client,
+    )
+
+    reasons = {
+        "sleep": "the agent does not sleep; is it one with "
+        "--hibernation=allow, and is there memory to read its keys?",
+        "wake": "the agent sleeps on: no passphrase, or none that fits",
+    }
+    try:
+        with Client(extra) if extra else Client.second() as agent:
+            (agent.sleep if rest == "sleep" else agent.wake)()
+    except AgentRefusedError:
+        voice.complain(reasons[rest])
+        return voice.UNAVAILABLE
+    except AgentError as error:
+        voice.complain(str(error))
+        return voice.UNAVAILABLE
+    return voice.FINE
+
+
+def _sleep(value: str) -> int:
+    """Be the agent that sleeps; its keys come by a descriptor."""
+    from secretmem.agent import asleep, handing
+    from secretmem.agent.sealing import BoxError
+
+    if value == handing.NOTHING:
+        return voice.FINE
+    if not (value.isascii() and value.isdecimal() and len(value) < _DIGITS):
+        raise click.UsageError("--asleep is for the agent itself")
+    try:
+        return asleep.run(int(value))
+    except (BoxError, OSError) as error:
+        voice.complain(f"what the agent has sealed cannot be read: {error}")
+        return voice.UNAVAILABLE
 
 
 def _guarded(act: Callable[[Options], int], options: Options) -> int:
