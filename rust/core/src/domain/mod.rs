@@ -1,8 +1,8 @@
 //! The secret domain: code that touches secret bytes runs with its stack in secret memory. Rust
 //! because it switches stacks.
 //!
-//! [`run`] takes a secret stack, makes it the thread's signal stack too (an ordinary one would
-//! receive all registers at a signal), switches by the trampoline, and comes back with registers
+//! [`run`] takes a secret stack, lets it stand in for the thread's signal stack if there is one
+//! (it would receive all registers at a signal), switches by the trampoline, and comes back with registers
 //! cleared and the stack wiped. The gates of the secrets that the operation uses are opened by
 //! the caller before and closed after.
 //!
@@ -54,8 +54,8 @@ static CPU: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug, Clone, Copy)]
 struct Entered {
     stack: Stack,
-    /// The signal stack that the thread had.
-    old: AltStack,
+    /// The signal stack that the thread has, if it was replaced.
+    old: Option<AltStack>,
     /// It has the secret heap: a claim, and the gate open.
     heap: bool,
     /// It came out, but the old signal stack could not be put back.
@@ -66,6 +66,8 @@ thread_local! {
     /// This thread's entry. Left set only by an exit that skipped the way out (a jump, the end
     /// of a thread) or could not finish it: see `repair`.
     static ENTERED: Cell<Option<Entered>> = const { Cell::new(None) };
+    /// Whether the thread had a signal stack at its last entry: saves asking first.
+    static HAD_SIGNAL_STACK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What an operation needs, claimed before it enters.
@@ -177,7 +179,7 @@ pub(crate) fn run_with<R: Public>(
     settle(used, room, job.result)
 }
 
-type Prepared<'a> = (Option<(Claim<'a>, HeapOpen<'a>)>, AltStack);
+type Prepared<'a> = (Option<(Claim<'a>, HeapOpen<'a>)>, Option<AltStack>);
 
 fn prepare<'a>(runtime: &'a Runtime, room: Room<'_>, stack: Stack) -> Result<Prepared<'a>> {
     let heap = match room.heap {
@@ -226,23 +228,36 @@ fn enter<F: FnOnce() -> R, R: Public>(job: &mut Job<F, R>, stack: Stack) {
     unsafe { tramp::secretmem_on_stack(body::<F, R>, arg, top, low, CPU.load(Relaxed)) };
 }
 
-/// Makes the secret stack the signal stack. A handler with SA_ONSTACK then stays where it is,
-/// since the stack pointer is inside already.
+/// Puts the secret stack in the place of the thread's signal stack, which is returned. A handler
+/// with SA_ONSTACK then stays where it is, since the stack pointer is inside already.
+///
+/// A thread without a signal stack (most have none) needs no other: there the kernel writes every
+/// frame below the stack pointer. Only a handler could give the thread one meanwhile, and none
+/// may call sigaltstack(2): it is not among the functions of signal-safety(7).
 ///
 /// # Errors
 /// EPERM in a signal handler that runs on the thread's signal stack: it cannot be replaced there,
 /// and a further signal would put all registers on it.
-fn set_signal_stack(runtime: &Runtime, stack: Stack) -> Result<AltStack> {
+fn set_signal_stack(runtime: &Runtime, stack: Stack) -> Result<Option<AltStack>> {
+    let fail = |errno| Error::Call { call: "sigaltstack", errno };
+    if !HAD_SIGNAL_STACK.get() {
+        // SAFETY: asks only.
+        let now = unsafe { runtime.kernel.sigaltstack(None) }.map_err(fail)?;
+        if now.is_none() {
+            return Ok(None);
+        }
+    }
     let new = AltStack { base: stack.low(), size: stack.size(), flags: 0 };
     // SAFETY: the stack stays mapped for the life of the process.
-    unsafe { runtime.kernel.sigaltstack(Some(new)) }
-        .map_err(|errno| Error::Call { call: "sigaltstack", errno })
+    let old = unsafe { runtime.kernel.sigaltstack(Some(new)) }.map_err(fail)?;
+    HAD_SIGNAL_STACK.set(!old.is_none());
+    Ok(Some(old))
 }
 
-fn leave(runtime: &Runtime, stack: Stack, old: AltStack) {
+fn leave(runtime: &Runtime, stack: Stack, old: Option<AltStack>) {
     ENTERED.set(None);
     // SAFETY: the program's own signal stack, as it was.
-    if unsafe { runtime.kernel.sigaltstack(Some(old)) }.is_ok() {
+    if old.is_none_or(|old| unsafe { runtime.kernel.sigaltstack(Some(old)) }.is_ok()) {
         runtime.stacks.give_back(stack);
     } else {
         // It stays this thread's signal stack, and nobody else may run on it. The thread's next

@@ -86,6 +86,28 @@ fn an_operation_leaves_no_vector_register_behind() {
     assert_eq!(after[2], [0; 64]);
 }
 
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+#[test]
+fn an_operation_leaves_no_vector_register_behind() {
+    use core::arch::asm;
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let filled = run(runtime, || {
+        // SAFETY: SIMD is baseline; the registers are declared.
+        unsafe {
+            asm!("ldr q17, [{m}]", "ldr q31, [{m}]", m = in(reg) MARK.as_ptr(),
+                 out("v17") _, out("v31") _);
+        }
+    });
+    let mut after = [[1u8; 16]; 2];
+    // SAFETY: stores of 16 bytes each into our array.
+    unsafe {
+        asm!("str q17, [{o}]", "str q31, [{o}, #16]", o = in(reg) after.as_mut_ptr());
+    }
+    assert_eq!(filled, Ok(()));
+    assert_eq!(after, [[0; 16]; 2]);
+}
+
 #[test]
 fn a_panic_inside_is_silent_and_leaves_nothing() {
     let _alone = ALONE.lock();
@@ -103,11 +125,9 @@ extern "C" fn handler(_signal: i32) {
     HANDLER_SP.store(core::ptr::from_ref(&local).addr(), Relaxed);
 }
 
-#[test]
+/// Raises a signal inside; its handler asks for the signal stack.
 #[allow(clippy::disallowed_methods, reason = "a test installs a signal handler")]
-fn a_signal_inside_is_handled_on_the_secret_stack() {
-    let _alone = ALONE.lock();
-    let runtime = runtime::get().expect("memfd_secret");
+fn raise_inside(runtime: &Runtime) {
     let stack = next_stack(runtime);
     // SAFETY: all-zero is a valid sigaction.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
@@ -115,6 +135,7 @@ fn a_signal_inside_is_handled_on_the_secret_stack() {
     action.sa_flags = libc::SA_ONSTACK;
     // SAFETY: the handler only stores a number.
     unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, core::ptr::null_mut()) };
+    HANDLER_SP.store(0, Relaxed);
     let raised = run(runtime, || {
         // SAFETY: no precondition.
         unsafe { libc::raise(libc::SIGUSR2) };
@@ -123,6 +144,33 @@ fn a_signal_inside_is_handled_on_the_secret_stack() {
     let at = HANDLER_SP.load(Relaxed);
     assert!(at >= stack.low().addr() && at < stack.top().addr());
     assert!(stack_bytes(stack).iter().all(|b| *b == 0), "the signal frame is wiped too");
+}
+
+fn signal_stack(runtime: &Runtime, new: Option<AltStack>) -> AltStack {
+    // SAFETY: what the tests set outlives their threads, or is none.
+    unsafe { runtime.kernel.sigaltstack(new) }.expect("sigaltstack")
+}
+
+#[test]
+fn a_signal_inside_is_handled_on_the_secret_stack_whatever_the_thread_has() {
+    let _alone = ALONE.lock();
+    let runtime = runtime::get().expect("memfd_secret");
+    let mine = signal_stack(runtime, None);
+    let none = AltStack { base: core::ptr::null_mut(), size: 0, flags: libc::SS_DISABLE };
+    let memory = vec![0u8; 64 << 10].leak();
+    let other = AltStack { base: memory.as_mut_ptr(), size: memory.len(), flags: 0 };
+    // Each change twice: an entry goes by what the thread had at the last one.
+    for now in [none, other, none, other] {
+        signal_stack(runtime, Some(now));
+        for _ in 0..2 {
+            raise_inside(runtime);
+            let after = signal_stack(runtime, None);
+            assert_eq!(after.is_none(), now.is_none());
+            assert_eq!(after.base, now.base);
+        }
+    }
+    assert!(memory.iter().all(|b| *b == 0), "no frame went there");
+    signal_stack(runtime, Some(mine));
 }
 
 #[test]

@@ -173,7 +173,7 @@ impl<K: Kernel> Kernel for Fault<K> {
     unsafe fn sigaltstack(&self, new: Option<AltStack>) -> KResult<AltStack> {
         // Putting back what was there has no failure; a thread that had none shows which call
         // it is.
-        if new.is_some_and(|stack| stack.flags & libc::SS_DISABLE == 0) {
+        if new.is_none_or(|stack| !stack.is_none()) {
             self.pass()?;
         }
         // SAFETY: passed on unchanged.

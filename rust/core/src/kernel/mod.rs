@@ -62,6 +62,14 @@ pub struct AltStack {
     pub flags: c_int,
 }
 
+impl AltStack {
+    /// Whether this says that there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.flags & libc::SS_DISABLE != 0
+    }
+}
+
 /// The system calls of this crate. Addresses are page aligned, lengths are whole pages
 /// unless stated.
 #[allow(clippy::missing_errors_doc, reason = "a failure is always the call's errno")]
