@@ -79,6 +79,10 @@ class Session:
             assert time.monotonic() < end
             time.sleep(0.005)
 
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        self._child.send_signal(number)
+
     def end(self) -> int:
         """Wait for the end; return the exit status."""
         return self._child.wait(PATIENCE)
