@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 # package stands for all of its modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("exceptions", "_native"),
-    ("_availability", "_descriptors", "_limits", "_errors", "_whole"),
+    (
+        *("_availability", "_descriptors", "_limits", "_errors", "_shown"),
+        "_whole",
+    ),
     ("_missing", "_backend"),  # which one is used where _native is absent
     ("_policy",),
     (

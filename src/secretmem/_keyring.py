@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Self
 
 from secretmem import Secret, hazmat
+from secretmem._shown import unless_unmade
 from secretmem.crypto.aead import XChaCha20Poly1305
 from secretmem.crypto.mac import Hmac
 from secretmem.exceptions import InvalidKey
@@ -146,6 +147,7 @@ class KeyRing:
         """Tell whether the token is of another key than the first."""
         return _raw(token)[1:_HEADER] != self._first
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<KeyRing of {len(self._ciphers)} keys, {self._first.hex()}>"
 

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Self
 
+from secretmem._shown import unless_unmade
 from secretmem.age import _header, _wrap
 from secretmem.age.errors import WorkFactorError
 from secretmem.crypto.kdf import scrypt
@@ -113,5 +114,6 @@ class Passphrase:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<Passphrase, work factor {self._work_factor}>"

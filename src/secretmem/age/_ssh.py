@@ -15,6 +15,7 @@ import hashlib
 from typing import TYPE_CHECKING, Self
 
 from secretmem import Secret, _policy
+from secretmem._shown import unless_unmade
 from secretmem.age import _header, _wrap
 from secretmem.age._edwards import montgomery
 from secretmem.crypto.exchange import x25519
@@ -160,6 +161,7 @@ class SSHRecipient:
     def __str__(self) -> str:
         return f"{self._kind} {base64.b64encode(self._blob).decode('ascii')}"
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<SSHRecipient {self}>"
 
@@ -321,5 +323,6 @@ class SSHIdentity:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<SSHIdentity of {self._recipient}>"

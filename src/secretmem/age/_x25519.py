@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from secretmem import Secret, _policy
+from secretmem._shown import unless_unmade
 from secretmem.age import _header, _wrap
 from secretmem.exceptions import InvalidKey
 
@@ -31,9 +32,10 @@ class Recipient:
     __slots__ = ("_public",)
 
     def __init__(self, public: bytes) -> None:
-        self._public = memoryview(public).tobytes()
-        if len(self._public) != _wrap.KEY_SIZE:
+        public = memoryview(public).tobytes()
+        if len(public) != _wrap.KEY_SIZE:
             raise InvalidKey("an X25519 public key has 32 bytes")
+        self._public = public
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -77,6 +79,7 @@ class Recipient:
     def __str__(self) -> str:
         return _native.age_recipient_text(self._public)
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<Recipient {self}>"
 
@@ -182,6 +185,7 @@ class Identity:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<Identity of {self.recipient}>"
 

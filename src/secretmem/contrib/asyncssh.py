@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from secretmem._shown import unless_unmade
 from secretmem.contrib._common import missing
 
 
@@ -105,5 +106,6 @@ class KeyPair(SSHKeyPair):
         """Refuse: an agent would get the private key."""
         raise TypeError("a private key does not leave secret memory")
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<KeyPair {self._private!r}>"

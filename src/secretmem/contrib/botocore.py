@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from secretmem._shown import unless_unmade
 from secretmem.contrib._common import check_secret, missing
 from secretmem.contrib.aws import sign, signing_key
 
@@ -66,6 +67,7 @@ class SecretKey:
     def __format__(self, spec: str) -> str:
         return str(self)
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<SecretKey {self.secret!r}>"
 

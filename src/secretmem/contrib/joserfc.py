@@ -15,6 +15,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from secretmem._shown import unless_unmade
 from secretmem.contrib._common import check_secret, missing
 from secretmem.crypto.errors import InvalidSignature
 from secretmem.crypto.mac import Hmac
@@ -85,6 +86,7 @@ class OctKey(jwk.OctKey):
 
     __hash__ = None  # type: ignore[assignment]  # as joserfc's keys
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<OctKey {self._raw_value!r}>"
 

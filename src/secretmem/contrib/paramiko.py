@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from secretmem._shown import unless_unmade
 from secretmem.contrib._common import missing
 
 
@@ -82,6 +83,7 @@ class Ed25519Key(paramiko.Ed25519Key):  # type: ignore[misc]  # it comes without
 
     write_private_key_file = write_private_key
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<Ed25519Key {self._key!r}>"
 

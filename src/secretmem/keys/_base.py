@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from secretmem import Secret, _policy
+from secretmem._shown import unless_unmade
 
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ class PrivateKey:
 
     __slots__ = ("_key",)
     _key: Any
+
+    def __init__(self) -> None:
+        """Refuse: a key is generated or loaded."""
+        raise TypeError(
+            f"{type(self).__name__} is made by its class methods, such as "
+            "generate(), or by secretmem.keys.load_file and the like"
+        )
 
     @property
     def closed(self) -> bool:
@@ -102,6 +110,7 @@ class PrivateKey:
         """Refuse: the numbers would lie in ordinary memory."""
         raise TypeError("a private key does not leave secret memory")
 
+    @unless_unmade
     def __repr__(self) -> str:
         closed = " closed" if self.closed else ""
         return f"<{type(self).__name__} {_policy.active.backend}{closed}>"

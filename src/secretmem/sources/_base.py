@@ -7,6 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from secretmem._shown import unless_unmade
 from secretmem.exceptions import SecretmemError, SourceError
 from secretmem.sources._text import quoted, syntax
 
@@ -240,6 +241,7 @@ class Source(ABC):
     @abstractmethod
     def __str__(self) -> str: ...
 
+    @unless_unmade
     def __repr__(self) -> str:
         return f"<Source {self}>"
 

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from secretmem._shown import unless_unmade
 from secretmem.exceptions import LimitError, SourceError
 
 
@@ -235,6 +236,7 @@ class Watch:
     ) -> None:
         self.close()
 
+    @unless_unmade
     def __repr__(self) -> str:
         state = (
             "closed" if self._closed.is_set() else f"{self.changes} changes"
