@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 _STDERR = 2
+# Of a descriptor's number: as a C int holds them whatever they are.
+_MOST_DIGITS = 9
 
 
 def keep_standard() -> None:
@@ -55,3 +57,30 @@ def receive(
             whole = len(content) - len(content) % fds.itemsize
             fds.frombytes(content[:whole])
     return data, fds.tolist(), bool(flags & socket.MSG_CTRUNC)
+
+
+def named(variable: str) -> dict[str, int]:
+    """
+    Read a variable ``NAME=FD:NAME=FD...`` with this program's descriptors.
+
+    Raises:
+        ValueError: It is another text.
+    """
+    text = os.environ.get(variable, "")
+    found = {}
+    for item in text.split(":") if text else ():
+        name, _, number = item.rpartition("=")
+        if not (name and _is_number(number)):
+            raise ValueError(f"the variable {variable} is NAME=FD:NAME=FD...")
+        found[name] = int(number)
+    if len(set(found.values())) < len(found):
+        # What one name has closed could be somebody else's by then.
+        raise ValueError(
+            f"the variable {variable} has two names for one descriptor"
+        )
+    return found
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a text is a number that a descriptor can have."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS

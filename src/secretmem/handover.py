@@ -14,6 +14,7 @@ last and closed first.
 
 from __future__ import annotations
 
+import errno
 import os
 from threading import Lock
 
@@ -49,8 +50,6 @@ VARIABLE = "SECRETMEM_FDS"
 
 # Ancillary data needs at least one byte of ordinary data.
 _MESSAGE = b"S"
-# Of a descriptor's number: as a C int holds them whatever they are.
-_MOST_DIGITS = 9
 
 
 def to_descriptor(secret: Secret, /) -> int:
@@ -209,11 +208,34 @@ def _taken(name: str, options: dict[str, Any]) -> Secret:
             f"the program by: secretmem run --secret {name}=SOURCE -- ..."
         )
     options.setdefault("name", name)
-    secret = from_descriptor(fds[name], **options)
+    secret = _inherited_from(fds[name], name, options)
     # Twice would be somebody else's descriptor.
     os.close(fds.pop(name))
     _Started.taken[name] = secret
     return secret
+
+
+def _inherited_from(fd: int, name: str, options: dict[str, Any]) -> Secret:
+    """Copy it; a descriptor that is gone was closed by who started us."""
+    cause = (
+        "a program between secretmem run and this one has closed it, as "
+        "subprocess does without pass_fds"
+    )
+    try:
+        return from_descriptor(fd, **options)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        raise OSError(
+            errno.EBADF,
+            f"descriptor {fd} of the inherited secret {name!r} is not open: "
+            f"{cause}",
+        ) from None
+    except ValueError as error:
+        raise ValueError(
+            f"descriptor {fd} of the inherited secret {name!r}: {error}; "
+            f"perhaps {cause}, and the number was used again"
+        ) from None
 
 
 def _listed() -> dict[str, int]:
@@ -227,26 +249,10 @@ def _listed() -> dict[str, int]:
 
 
 def _passed() -> dict[str, int]:
-    text = os.environ.get(VARIABLE, "")
-    found = {}
-    for item in text.split(":") if text else ():
-        name, _, number = item.rpartition("=")
-        if not (name and _is_number(number)):
-            raise ValueError(f"the variable {VARIABLE} is NAME=FD:NAME=FD...")
-        found[name] = int(number)
-    if len(set(found.values())) < len(found):
-        # What one name has closed could be somebody else's by then.
-        raise ValueError(
-            f"the variable {VARIABLE} has two names for one descriptor"
-        )
+    found = _descriptors.named(VARIABLE)
     # Programs that are started from here have none of them.
     os.environ.pop(VARIABLE, None)
     return found
-
-
-def _is_number(text: str) -> bool:
-    """Tell whether a text is a number that a descriptor can have."""
-    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _close_on_exec(fd: int) -> None:

@@ -54,7 +54,5 @@ def test_reports_with_variables_show_them(name: str) -> None:
 )
 def test_keys_are_not_called(name: str) -> None:
     """An empty key would fail at its first use."""
-    with pytest.raises(
-        TypeError, match="made by its class methods"
-    ):
+    with pytest.raises(TypeError, match="made by its class methods"):
         getattr(keys, name)()

@@ -8,9 +8,10 @@ import os
 import signal
 from typing import TYPE_CHECKING, NoReturn
 
-from secretmem import hazmat
+from secretmem import _descriptors, hazmat
 from secretmem.exceptions import SourceError
 from secretmem.handover import VARIABLE, to_descriptor
+from secretmem.launch.plan import PlanError
 from secretmem.sources import Descriptor
 
 
@@ -42,8 +43,14 @@ class Prepared:
     """
 
     def __init__(self, plan: Plan) -> None:
-        """Read every secret; raises SourceError, LimitError, OSError."""
+        """
+        Read every secret; raises SourceError, LimitError, OSError.
+
+        PlanError says that our own variable of descriptors is damaged.
+        """
         self.fds: dict[str, int] = {}
+        # Before anything else is opened, which could get their numbers.
+        passed = _passed(plan)
         exposed: dict[bytes, bytes] = {}
         try:
             for name, source in plan.secrets.items():
@@ -54,11 +61,10 @@ class Prepared:
             raise
         # Without the variables that were read as sources and erased.
         self.variables = {**os.environb, **exposed}
-        # A parent of ours may have passed descriptors to us.
         self.variables.pop(VARIABLE.encode(), None)
-        handed = [n for n in self.fds if plan.kind(n) is None]
-        if handed:
-            text = ":".join(f"{name}={self.fds[name]}" for name in handed)
+        handed = {n: f for n, f in self.fds.items() if plan.kind(n) is None}
+        if handed := {**passed, **handed}:
+            text = ":".join(f"{name}={fd}" for name, fd in handed.items())
             self.variables[VARIABLE.encode()] = text.encode()
 
     def _give(
@@ -90,6 +96,38 @@ class Prepared:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _passed(plan: Plan) -> dict[str, int]:
+    """
+    Give the descriptors that we got ourselves, for the command.
+
+    As variables do, they go through to it, but for those that have a new
+    value, which it must not find beside it.
+    """
+    found = {}
+    try:
+        got = _descriptors.named(VARIABLE)
+    except ValueError as error:
+        raise PlanError(str(error)) from error
+    for name, fd in got.items():
+        if not _is_secretmem(fd):
+            # Somebody has closed it since, and perhaps used it again.
+            continue
+        if name in plan.secrets:
+            os.set_inheritable(fd, False)  # noqa: FBT003 - by position only
+        else:
+            found[name] = fd
+    return found
+
+
+def _is_secretmem(fd: int) -> bool:
+    """Tell a file of memfd_secret(2) by its name (mm/secretmem.c)."""
+    try:
+        name = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - no path
+    except OSError:
+        return False
+    return name.split(" ")[0] == "/secretmem"
 
 
 def sealed_file(name: str, secret: Secret) -> int:
