@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from secretmem import Secret, handover
+from secretmem import Secret, age, handover, hazmat
 from support import systemd
 
 
@@ -63,11 +64,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _unit(folder: Path, name: str, command: str) -> None:
+def _unit(folder: Path, name: str, command: str, unit: str = UNIT) -> None:
     import secretmem
 
     path = Path(secretmem.__file__).parents[1]
-    text = UNIT.format(path=path, folder=folder, command=command)
+    text = unit.format(path=path, folder=folder, command=command)
     (folder / "systemd/user" / f"{name}.service").write_text(text)
 
 
@@ -129,6 +130,49 @@ def test_run_in_a_service(manager: systemd.Manager, folder: Path) -> None:
     assert length == "10"
     shown = manager.systemctl("show", "run.service", "-p", "MainPID")
     assert shown == f"MainPID={pid}\n"
+
+
+CREDENTIALS = """
+import json, os, pathlib, secretmem, sys
+key, sealed = map(secretmem.inherited, ("KEY", "SEALED"))
+where = os.environ["CREDENTIALS_DIRECTORY"]
+kinds = [line.split()[2] for line in open("/proc/self/mounts")
+         if line.split()[1] == where]
+said = [key.matches("of systemd"), sealed.matches("value"), kinds,
+        sorted(os.listdir(where))]
+pathlib.Path(sys.argv[1], "said").write_text(json.dumps(said))
+"""
+
+
+def test_credentials(tmp_path: Path) -> None:
+    """What LoadCredential= passes: a value, and what opens a sealed one."""
+    (tmp_path / "service.py").write_text(CREDENTIALS)
+    (tmp_path / "key").write_text("of systemd")
+    with age.Identity.generate() as identity, identity.text() as text:
+        (tmp_path / "identity").write_bytes(hazmat.export_bytes(text))
+        sealed = age.encrypt(b"value", [identity.recipient])
+    (tmp_path / "sealed.age").write_bytes(sealed)
+    (tmp_path / "systemd/user").mkdir(parents=True)
+    unit = UNIT.replace(
+        "[Service]",
+        "[Service]\nType=oneshot\n"
+        f"LoadCredential=key:{tmp_path}/key\n"
+        f"LoadCredential=machine.key:{tmp_path}/identity",
+    )
+    source = f"age:{tmp_path}/sealed.age?identity=credential:machine.key"
+    command = (
+        f"{sys.executable} -m secretmem.cli.main run "
+        f"--secret KEY=credential:key --secret SEALED={source} "
+        f"-- {sys.executable} {tmp_path}/service.py {tmp_path}"
+    )
+    _unit(tmp_path, "credentials", command, unit)
+    with systemd.manager(tmp_path) as manager:
+        manager.systemctl("start", "credentials.service")
+    said = json.loads((tmp_path / "said").read_text())
+    *right, kinds, names = said
+    assert right == [True, True]
+    assert kinds in (["ramfs"], ["tmpfs"])
+    assert names == ["key", "machine.key"]
 
 
 def test_without_a_manager(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 A user's systemd of our own, in a mount namespace.
 
 It insists that the machine was booted by systemd, which a folder shows; the
-folder is made in the namespace only.
+folder is made in the namespace only.  What it mounts for the credentials of a
+service comes from a namespace below, so ``/run`` is shared.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ PROGRAM = "/lib/systemd/systemd"
 
 # Waits for the end of standard input, then ends the manager.
 _START = f"""
-mount -t tmpfs none /run && mkdir -p /run/systemd/system /run/user || exit 1
+mount -t tmpfs none /run && mount --make-shared /run || exit 1
+mkdir -p /run/systemd/system /run/user || exit 1
 chmod 700 /run/user
 export XDG_RUNTIME_DIR=/run/user
 {PROGRAM} --user > /dev/null 2>&1 &
