@@ -144,6 +144,7 @@ pathlib.Path(sys.argv[1], "said").write_text(json.dumps(said))
 """
 
 
+@pytest.mark.needs_systemd
 def test_credentials(tmp_path: Path) -> None:
     """What LoadCredential= passes: a value, and what opens a sealed one."""
     (tmp_path / "service.py").write_text(CREDENTIALS)

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import systemd, unprivileged
+from support import systemd, systemd_system, unprivileged
 from support.patience import PATIENCE
 
 
@@ -41,6 +41,7 @@ MARKERS = {
     "needs_swap": "swap space is in use",
     "needs_tool(*names)": "these programs are in PATH",
     "needs_systemd": "a systemd of our own can be started",
+    "needs_system_systemd": "one can be process 1 of its own namespaces",
     "needs_descriptors(count)": "so many descriptors may be open",
     "needs_oldest": "`make oldest` made an environment with old packages",
     "needs_wheel": "pytest was given --wheel FILE",
@@ -219,6 +220,7 @@ PROBES: dict[str, Callable[..., str | None]] = {
     "needs_swap": swap,
     "needs_tool": tool,
     "needs_systemd": systemd.why_not,
+    "needs_system_systemd": systemd_system.why_not,
     "needs_descriptors": descriptors,
     "needs_oldest": oldest,
 }
