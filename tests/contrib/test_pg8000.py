@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.needs_secretmem,
-    pytest.mark.skipif(postgres.binaries() is None, reason="no PostgreSQL"),
+    pytest.mark.needs_postgresql,
 ]
 
 WORD = "a pass phrase"

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import systemd, systemd_system, unprivileged
+from support import postgres, systemd, systemd_system, unprivileged
 from support.patience import PATIENCE
 
 
@@ -40,6 +40,7 @@ MARKERS = {
     "needs_network_none": "a child can have a network namespace of its own",
     "needs_swap": "swap space is in use",
     "needs_tool(*names)": "these programs are in PATH",
+    "needs_postgresql": "a server of PostgreSQL is installed",
     "needs_systemd": "a systemd of our own can be started",
     "needs_system_systemd": "one can be process 1 of its own namespaces",
     "needs_descriptors(count)": "so many descriptors may be open",
@@ -219,6 +220,7 @@ PROBES: dict[str, Callable[..., str | None]] = {
     "needs_network_none": network_none,
     "needs_swap": swap,
     "needs_tool": tool,
+    "needs_postgresql": postgres.why_not,
     "needs_systemd": systemd.why_not,
     "needs_system_systemd": systemd_system.why_not,
     "needs_descriptors": descriptors,

@@ -30,6 +30,11 @@ def binaries() -> Path | None:
     return folders[-1] if folders else None
 
 
+def why_not() -> str | None:
+    """Say why there can be no server."""
+    return "PostgreSQL is not installed" if binaries() is None else None
+
+
 @contextmanager
 def server(password: str) -> Iterator[str]:
     """

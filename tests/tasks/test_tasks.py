@@ -13,7 +13,6 @@ import sys
 
 import pytest
 
-from support import postgres
 from tasks.count import EXAMPLES, run
 from tasks.stages import STAGES
 
@@ -31,11 +30,9 @@ def _tasks() -> list[str]:
 
 
 def _marked() -> list[object]:
-    absent = pytest.mark.skipif(
-        postgres.binaries() is None, reason="no PostgreSQL"
-    )
+    server = pytest.mark.needs_postgresql
     return [
-        pytest.param(name, marks=absent) if "postgresql" in name else name
+        pytest.param(name, marks=server) if "postgresql" in name else name
         for name in STAGES
     ]
 
