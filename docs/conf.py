@@ -76,7 +76,7 @@ nitpick_ignore_regex = [
     ("py:class", r"secretmem\.contrib\.pydantic\._T"),
     ("py:class", "(BaseSettings|FieldInfo|CoreSchema|GetCoreSchemaHandler)"),
     ("py:class", r"(PGconn|(Async)?RowFactory|Row)"),
-    ("py:class", r"(os|socket|threading)\..*"),
+    ("py:class", r"(logging|os|socket|threading)\..*"),
     ("py:class", r"secretmem\.crypto\.stream\._(Reader|Writer)"),
     ("py:class", r"(cryptography|forms|hashes|paddings|pyca|utils)\..*"),
 ]

@@ -20,6 +20,7 @@ from secretmem import (
     handover,
     hazmat,
     keys,
+    redact,
     sources,
 )
 from secretmem.crypto import Hmac, aead, stream, twofactor
@@ -110,6 +111,8 @@ def _public() -> set[str]:
         ),
         *(f"handover.{name}" for name in handover.__all__),
         *(f"sources.{name}" for name in sources.__all__),
+        *(f"redact.{name}" for name in redact.__all__),
+        *(name for name in _own(redact.Redactor)),
         *(f"age.{name}" for name in age.__all__),
         *(name for cls in AGE for name in _own(cls)),
         *(name for cls in (SealedSecret, SealedStore) for name in _own(cls)),

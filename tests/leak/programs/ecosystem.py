@@ -41,3 +41,54 @@ def pydantic_settings(stage: Stage) -> None:
     stage.check(b"loaded")
     stage.repeat(show, 200)
     del settings
+
+
+_METHODS = ("add", "close", "holds", "install", "scrub", "text", "value")
+
+
+@program(
+    *(f"redact.{name}" for name in ("Redactor", "RedactingFilter")),
+    "redact.RedactingStream",
+    *(f"Redactor.{name}" for name in _METHODS),
+    payloads=("{plain}", "{plain}"),
+    forms=("plain", "base64", "hex"),
+    no_control="a program that redacts has to know the value",
+)
+def redacted(stage: Stage) -> None:
+    """Look for it in what does not hold it, and in what does."""
+    import io
+    import logging
+
+    from secretmem.redact import RedactingFilter, RedactingStream, Redactor
+
+    first, second = stage.secret(), stage.secret()
+    redactor = Redactor(first)
+    redactor.add(second)
+    first.close()
+    stage.check(b"made")
+    stream = RedactingStream(io.StringIO(), redactor)
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(RedactingFilter(redactor))
+    logger = logging.getLogger("redacted")
+    logger.addHandler(handler)
+    redactor.install()
+
+    def use() -> None:
+        assert not redactor.holds({"a": [b"nothing here"]})
+        redactor.text("nothing in this line either\n\\x00")
+        redactor.value(["nothing", second])
+        try:
+            raise ValueError(second)  # noqa: TRY301 - to have a traceback
+        except ValueError as error:
+            redactor.scrub(error)
+            logger.exception("failed %s", second)
+
+    use()
+    stage.repeat(use, 200)
+    # A copy of the program's own: it is taken out where it is printed.
+    with second.reveal() as view:
+        assert redactor.holds(bytes(view))
+    stage.baseline()
+    redactor.close()
+    second.close()
+    stage.ended()

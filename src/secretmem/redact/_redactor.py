@@ -1,0 +1,280 @@
+"""`Redactor`: what it finds, and takes out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TextIO
+
+from secretmem import Secret
+from secretmem.audit.planted import Planted
+from secretmem.audit.search import WINDOW, Search
+from secretmem.redact._values import chain, encoded, frames, parts, shapes
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+    from typing import Self
+
+
+# How deep containers are looked into, and attributes.
+_DEPTH = 20
+_ATTRIBUTES = 2
+
+
+class Redactor:
+    """
+    Takes pieces of Secrets out of what is printed, logged or sent.
+
+    Eight bytes in a row are a piece.  What is looked for is kept in secret
+    memory, about 8 KiB for a Secret of 32 bytes; the Secrets may be closed.
+    A context manager: `close` wipes it, and it then redacts no more.
+
+    Args:
+        *secrets: What is looked for, of at least eight bytes each.
+
+    Raises:
+        ValueError: A Secret is shorter.
+        LimitError, UnavailableError: As for every Secret.
+    """
+
+    def __init__(self, *secrets: Secret) -> None:
+        self._searches: list[Search] = []
+        self._uninstall: list[Callable[[], None]] = []
+        self.add(*secrets)
+
+    def add(self, *secrets: Secret) -> None:
+        """
+        Look for these too, for example after a rotation.
+
+        Raises:
+            TypeError, ValueError, LimitError: As at the start.
+        """
+        for secret in secrets:
+            if not isinstance(secret, Secret):
+                raise TypeError(
+                    f"a Secret is looked for, not {type(secret).__name__}"
+                )
+            if len(secret) < WINDOW:
+                raise ValueError(
+                    f"a Secret of less than {WINDOW} bytes is not looked "
+                    "for: it would be found everywhere"
+                )
+        for secret in secrets:
+            label = "" if secret.name is None else f" {secret.name!r}"
+            planted = Planted(f"[secret{label}]", "raw", secret)
+            self._searches.append(Search([planted]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Put the hooks back, and wipe what is looked for."""
+        while self._uninstall:
+            self._uninstall.pop()()
+        searches, self._searches = self._searches, []
+        for search in searches:
+            search.close()
+
+    # -- Texts and values ----------------------------------------------------
+
+    def holds(self, value: object) -> bool:
+        """
+        Tell whether a value has a piece in it.
+
+        Looks into text, bytes and containers, and into the attributes of
+        objects, two objects deep; not into slots.
+        """
+        found = list(parts(value, _DEPTH, _ATTRIBUTES, set()))
+        return bool(found and self._spans(b"\0".join(found)))
+
+    def text(self, text: str) -> str:
+        """
+        Give a text with each piece replaced by the Secret's name.
+
+        A line is withheld as a whole where a piece is written with the
+        escapes of ``repr``.
+        """
+        if not self._spans(b"\0".join(shapes(text))):
+            return text
+        return "".join(map(self._line, text.splitlines(keepends=True)))
+
+    def value(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
+        """
+        Give a value with each piece in it replaced.
+
+        Text and bytes, and lists, tuples, sets and dictionaries of them, are
+        made anew if they hold one; what holds none is given back as it is,
+        and so are all other objects.
+        """
+        return self._value(value, _DEPTH) if self.holds(value) else value
+
+    def _value(self, value: Any, depth: int) -> Any:  # noqa: ANN401 - as above
+        match value:
+            case str():
+                return self.text(value)
+            case bytes() | bytearray():
+                return type(value)(self._replaced(bytes(value)))
+            case _ if not depth:
+                return value
+            case dict():
+                return {
+                    self._value(k, depth - 1): self._value(v, depth - 1)
+                    for k, v in value.items()
+                }
+            case list() | set() | frozenset():
+                return type(value)(self._value(v, depth - 1) for v in value)
+            case tuple():
+                return tuple(self._value(v, depth - 1) for v in value)
+        return value
+
+    def _line(self, line: str) -> str:
+        text = line
+        if self._spans(encoded(line)):
+            text = self._replaced(encoded(line)).decode("utf-8", "replace")
+        found = self._spans(b"\0".join(shapes(text)))
+        if not found:
+            return text
+        end = "\n" if line.endswith("\n") else ""
+        return f"[a line with {found[0][2].strip('[]')} is withheld]{end}"
+
+    def _replaced(self, data: bytes) -> bytes:
+        made, at = b"", 0
+        for start, end, label in self._spans(data):
+            made += data[at:start] + label.encode()
+            at = end
+        return made + data[at:]
+
+    def _spans(self, data: bytes) -> list[tuple[int, int, str]]:
+        """Find pieces: where each begins and ends, and what it is of."""
+        searches = tuple(self._searches)
+        if len(data) < WINDOW or not searches:
+            return []
+        # The search reads from a descriptor; the text is no secret's place.
+        fd = os.memfd_create("redact", os.MFD_CLOEXEC)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            found = sorted(
+                (hit.address, hit.address + hit.size, hit.form.key)
+                for search in searches
+                for hit in search.scan(fd, 0, len(data))[0]
+            )
+        finally:
+            os.close(fd)
+        joined: list[tuple[int, int, str]] = []
+        for start, end, label in found:
+            if joined and start < joined[-1][1]:
+                first, last, name = joined[-1]
+                joined[-1] = first, max(last, end), name
+            else:
+                joined.append((start, end, label))
+        return joined
+
+    # -- Exceptions ----------------------------------------------------------
+
+    def scrub(self, error: BaseException) -> int:
+        """
+        Take copies out of an exception, its causes, and their functions.
+
+        The variables of each function that has ended and holds a piece are
+        cleared, all of them (``frame.clear()``); arguments and notes of the
+        exceptions are replaced.  A tool that reports the exception then has
+        nothing to show.  Functions that still run keep their variables.
+
+        Returns:
+            How many functions were cleared.
+        """
+        cleared = 0
+        for each in chain(error):
+            each.args = self.value(each.args)
+            notes = getattr(each, "__notes__", None)
+            if notes is not None:
+                notes[:] = self.value(list(notes))
+            for frame in frames(each.__traceback__):
+                cleared += self._clear(frame)
+        return cleared
+
+    def _clear(self, frame: FrameType) -> bool:
+        if not self.holds(frame.f_locals):
+            return False
+        try:
+            frame.clear()
+        except RuntimeError:
+            return False  # it still runs
+        return True
+
+    def install(self) -> None:
+        """
+        Redact what is printed of exceptions that nobody caught.
+
+        Those of the program, of threads, and those that cannot be raised
+        (``sys.excepthook``, ``threading.excepthook``,
+        ``sys.unraisablehook``).  A hook that was there before, such as that
+        of rich, gets the exception after `scrub`.  `close` puts them back.
+        """
+        self._hook(sys, "excepthook", lambda kind, error, _: error or kind())
+        self._hook(threading, "excepthook", lambda args: args.exc_value)
+        self._hook(sys, "unraisablehook", lambda args: args.exc_value)
+
+    def _hook(
+        self,
+        module: Any,  # noqa: ANN401 - a module
+        name: str,
+        error_of: Callable[..., BaseException | None],
+    ) -> None:
+        before = getattr(module, name)
+
+        def hook(*args: Any) -> None:  # noqa: ANN401 - each has its own
+            error = error_of(*args)
+            if error is not None:
+                self.scrub(error)
+            stream = sys.stderr
+            sys.stderr = RedactingStream(stream, self)
+            try:
+                before(*args)
+            finally:
+                sys.stderr = stream
+
+        def put_back() -> None:
+            if getattr(module, name) is hook:
+                setattr(module, name, before)
+
+        setattr(module, name, hook)
+        self._uninstall.append(put_back)
+
+
+class RedactingStream:
+    """
+    A text stream in front of another one, such as ``sys.stderr``.
+
+    For tools that print: each text that is written at once is redacted.
+    What is written to the descriptor (faulthandler, other programs) passes
+    by it.
+
+    Args:
+        stream: Where the text goes.
+        redactor: What knows the Secrets.
+    """
+
+    def __init__(self, stream: TextIO, redactor: Redactor) -> None:
+        self._stream = stream
+        self._redactor = redactor
+
+    def write(self, text: str) -> int:
+        """Write the redacted text; gives the length of what came."""
+        self._stream.write(self._redactor.text(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them as one text."""
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the stream's own
+        return getattr(self._stream, name)

@@ -1,0 +1,88 @@
+"""What a value, a text or an exception has in it."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType, TracebackType
+
+
+# How many members of each container are looked at.
+_MOST = 10_000
+
+# What repr() writes for bytes that are not printable.
+_ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|[\\'\"nrt])")
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def shapes(text: str) -> Iterator[bytes]:
+    """Give the bytes that a text may stand for."""
+    data = encoded(text)
+    yield data
+    if b"\\" in data:
+        yield _ESCAPE.sub(_unescaped, data)
+    if not text.isascii():
+        # Bytes that were decoded as they are.
+        yield text.encode("latin-1", "replace")
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    code = escape[1]
+    if code[0] == ord("x"):
+        return bytes.fromhex(code[1:].decode())
+    return _ESCAPED.get(code, code)
+
+
+def parts(
+    value: object, depth: int, attributes: int, seen: set[int]
+) -> Iterator[bytes]:
+    """Give the texts in a value as bytes."""
+    inside: Iterable[object] = ()
+    match value:
+        case str():
+            yield from shapes(value)
+        case bytes() | bytearray():
+            yield bytes(value)
+        case _ if not depth or id(value) in seen:
+            return
+        case dict():
+            inside = [each for item in list(value.items()) for each in item]
+        case list() | tuple() | set() | frozenset():
+            inside = list(value)
+        case _ if attributes and not isinstance(value, type | ModuleType):
+            inside = list(getattr(value, "__dict__", {}).values())
+            attributes -= 1
+    seen.add(id(value))
+    for each in islice(inside, _MOST):
+        yield from parts(each, depth - 1, attributes, seen)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Give an exception, its causes and the members of groups, once each."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        left += [each.__cause__, each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
+
+
+def frames(trace: TracebackType | None) -> Iterator[FrameType]:
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
