@@ -161,6 +161,31 @@ def before() -> Iterator[list[int]]:
     signal.signal(signal.SIGHUP, old)
 
 
+def test_a_command_is_polled_when_asked_for(tmp_path: Path) -> None:
+    """At each look, also after one that failed; without it never."""
+    path = tmp_path / "token"
+    path.write_text("old")
+    source = sources.parse(f"cmd:cat {path}")
+    with (
+        source.watch(interval=0) as still,
+        source.watch(interval=0, poll=True) as watch,
+    ):
+        path.write_text("new")
+        with watch.use() as secret:
+            assert secret.matches("new")
+        with still.use() as secret:
+            assert secret.matches("old")
+        path.unlink()
+        with watch.use() as secret:
+            assert secret.matches("new")
+        assert _why(watch) == "command"
+        path.write_text("newer")
+        with watch.use() as secret:
+            assert secret.matches("newer")
+        assert _why(watch) is None
+        assert watch.changes == 2
+
+
 def test_a_signal_reads_again(mount: Mount, before: list[int]) -> None:
     """At the next use; the handler that was there is called, and put back."""
     there = signal.getsignal(signal.SIGHUP)

@@ -159,6 +159,7 @@ class Source(ABC):
         self,
         *,
         interval: float = 1.0,
+        poll: bool = False,
         **options: Any,  # noqa: ANN401 - as for every constructor
     ) -> Watch:
         """
@@ -166,6 +167,9 @@ class Source(ABC):
 
         Args:
             interval: Seconds from one look at the source to the next.
+            poll: Read it at each look where that is the only way to see a
+                change, as of a command's output.  A use then waits for it;
+                with `Watch.follow` a thread does.
             **options: As for `read`, of every value.
 
         Raises:
@@ -173,7 +177,7 @@ class Source(ABC):
         """
         from secretmem.sources._watch import Watch
 
-        return Watch(self, interval, options)
+        return Watch(self, interval, options, poll=poll)
 
     def _decoded(self, secret: Secret, name: str | None) -> Secret:
         """Decode; the text is wiped."""

@@ -46,12 +46,17 @@ class Watch:
 
     Nothing runs in the background unless `follow` was called: a use looks at
     the source at most once per interval (one stat(2) of a file), and reads
-    it only if it looks different.  Safe to use from several threads.  In a
-    forked child the source is read anew.
+    it only if it looks different, or cannot and ``poll`` was asked for.  Safe
+    to use from several threads.  In a forked child the source is read anew.
     """
 
     def __init__(
-        self, source: Source, interval: float, options: dict[str, Any]
+        self,
+        source: Source,
+        interval: float,
+        options: dict[str, Any],
+        *,
+        poll: bool = False,
     ) -> None:
         """Read it for the first time; see `Source.watch`."""
         if not interval >= 0:
@@ -63,6 +68,7 @@ class Watch:
         self.changes = 0
         """How many new values there were after the first."""
         self._options = options
+        self._poll = poll
         self._undo: Callable[[], None] = lambda: None
         self._closed = threading.Event()
         self._signalled = False
@@ -188,9 +194,10 @@ class Watch:
         self._signalled = False
         self._due = time.monotonic() + self.interval
         stamp = self._stamped()
-        if stamp == self._stamp and not force and self.failure is None:
-            return False
-        if stamp is None and not force:
+        same = stamp == self._stamp and self.failure is None
+        if stamp is None:
+            same = not self._poll
+        if same and not force:
             return False
         try:
             secret = self.source.read(**self._options)
