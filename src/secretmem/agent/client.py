@@ -59,6 +59,7 @@ __all__ = (
 )
 
 _HEAD = 5
+_SCHEMA = 1
 _ENDED = "the agent ended the connection"
 
 
@@ -187,8 +188,19 @@ class Client:
     # -- the second socket ----------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """Return what ``secretmem agent status --json`` prints."""
-        found: dict[str, Any] = json.loads(self.extension("status"))
+        """
+        Return what ``secretmem agent status --json`` prints.
+
+        Raises:
+            AgentRefusedError: The agent is locked, or none of ours.
+            AgentProtocolError: What came is no status.
+        """
+        try:
+            found = json.loads(self.extension("status"))
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
+            raise AgentProtocolError("the status is of no form known here")
         return found
 
     def sleep(self) -> None:
@@ -284,9 +296,13 @@ class Client:
         return secret
 
     def _purpose(self, name: str) -> str:
-        for each in self.status()["secrets"]:
-            if each["name"] == name:
-                return str(each["purpose"])
+        try:
+            for each in self.status()["secrets"]:
+                if each["name"] == name:
+                    return str(each["purpose"])
+        except (LookupError, TypeError):
+            text = "the status does not list secrets"
+            raise AgentProtocolError(text) from None
         raise AgentRefusedError(f"the agent has no secret {name!r}")
 
     def extension(self, name: str, *parts: str | bytes) -> bytes:

@@ -30,10 +30,13 @@ else:
 _HEAD = 5
 _LENGTH = 4
 _PIECE = 64 * 1024
+# Bytes that a message takes in secret memory beside its content.
+_SLOT = 128
 
 _IN = select.EPOLLIN
 _OUT = select.EPOLLOUT
-_HUNG_UP = select.EPOLLHUP | select.EPOLLRDHUP | select.EPOLLERR
+# A client that has shut down its sending side alone still wants its reply.
+_HUNG_UP = select.EPOLLHUP | select.EPOLLERR
 
 
 class Broken(Exception):  # noqa: N818 - not an error of ours
@@ -114,6 +117,7 @@ class Connection:
         # Requests that were refused before their reply came.
         self._refused = 0
         self.held = 0
+        self.locked = 0
         self.seen = 0
 
     @property
@@ -214,7 +218,7 @@ class Connection:
             self._begin(Plain(size))
             return
         if len(first) == size:
-            if self.held:
+            if self.held or self.locked:
                 self._whole()
             else:
                 self._server.heard(self)
@@ -258,8 +262,12 @@ class Connection:
 
     def _partial(self) -> None:
         """Tell the server that a message is on its way."""
-        held = len(self._head) + (self._body.held if self._body else 0)
-        self._server.partial(self, held)
+        body = self._body
+        if isinstance(body, Hidden):
+            self._server.partial(self, 0, body.held + _SLOT)
+        else:
+            held = 0 if body is None else body.held
+            self._server.partial(self, len(self._head) + held)
 
     def _whole(self) -> None:
         self._server.whole(self)
@@ -285,7 +293,8 @@ class Connection:
                 self._finish(answer)
 
         self._take_back = _nothing
-        self._server.loop.change(self.fd, select.EPOLLRDHUP)
+        # A client that ends is told without being asked for.
+        self._server.loop.change(self.fd, 0)
         take_back = later(reply)
         if not done and self._take_back is _nothing:
             self._take_back = take_back
@@ -311,6 +320,9 @@ class Connection:
             done = False
         if done:
             self._hidden = None
+            self._whole()
+        else:
+            self._server.partial(self, 0, reply.room)
         self._server.loop.change(self.fd, _IN if done else _OUT)
 
     def _write(self, data: bytes) -> None:
@@ -322,11 +334,13 @@ class Connection:
         if sent == len(out):
             if self._out:
                 self._out = b""
+                self._whole()
                 self._server.loop.change(self.fd, _IN)
             return
         if not self._out:
             self._server.loop.change(self.fd, _OUT)
         self._out = out[sent:]
+        self._server.partial(self, len(self._out))
 
     def _fail(self, error: Exception) -> None:
         """End only this connection; a message could show too much."""

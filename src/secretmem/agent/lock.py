@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 # Seconds by which each wrong passphrase makes the next one slower, and the
 # longest wait: those of OpenSSH.
 _STEP, _MOST = 0.1, 10.0
-# Guesses that may wait for their turn; more are refused at once.
-_QUEUE = 16
+# Guesses of one process that may wait for their turn; more are refused at
+# once. A host that the agent is forwarded to comes as one process, its ssh.
+_QUEUE = 8
 
 
 class Lock:
@@ -26,6 +28,8 @@ class Lock:
 
     Guesses are tried one after the other, whoever sends them, so that many
     connections guess no faster than one. Nothing else waits for them.
+    Processes take turns: one that guesses without end makes the others wait
+    for one guess of its, not for all.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -33,7 +37,10 @@ class Lock:
         self.passphrase: Secret | None = None
         self._wrong = 0
         self._free_at = 0.0
-        self._waiting = 0
+        # By process, the one whose turn is next in front, but for the last.
+        self._waiting: dict[int, deque[_Attempt]] = {}
+        self._last = 0
+        self._turn: Timer | None = None
 
     @property
     def locked(self) -> bool:
@@ -52,7 +59,7 @@ class Lock:
         """Return what else is to be known of a lock; None when it is open."""
         if not self.locked:
             return None
-        return {"wrong": self._wrong, "wait": max(self.wait(), 0.0)}
+        return {"wrong": self._wrong, "wait": max(self._wait(), 0.0)}
 
     def restore(
         self, passphrase: Secret | None, noted: dict[str, float]
@@ -63,35 +70,64 @@ class Lock:
         self._free_at = time.monotonic() + noted["wait"]
 
     def unlock(
-        self, passphrase: Secret, done: Callable[[bool], None]
+        self, passphrase: Secret, pid: int, done: Callable[[bool], None]
     ) -> Callable[[], None]:
         """
         Try a passphrase when its turn comes; call ``done`` with the verdict.
 
-        Returns what forgets the attempt.
+        Returns what forgets the attempt of the process ``pid``.
         """
-        if self._waiting == _QUEUE:
-            passphrase.close()
-            done(False)  # noqa: FBT003 - the verdict is all there is to say
-            return lambda: None
-        self._waiting += 1
-        attempt = _Attempt(self, passphrase, done)
-        attempt.go_on()
+        attempt = _Attempt(passphrase, done)
+        waiting = self._waiting.setdefault(pid, deque())
+        if len(waiting) == _QUEUE:
+            attempt.tell(False)  # noqa: FBT003 - the verdict is all there is
+            return attempt.end
+        waiting.append(attempt)
+        self._go_on()
         return attempt.end
 
-    def wait(self) -> float:
+    def _wait(self) -> float:
         """Return the seconds until the next guess may be tried."""
         return self._free_at - time.monotonic()
 
-    def later(self, delay: float, action: Callable[[], None]) -> Timer:
-        """Call ``action`` after ``delay`` seconds."""
-        return self._loop.later(delay, action)
+    def _go_on(self) -> None:
+        """Try what waits, or wait for the turn."""
+        while self._waiting and self._turn is None:
+            wait = self._wait()
+            if wait > 0:
+                self._turn = self._loop.later(wait, self._next_turn)
+            else:
+                self._try_next()
 
-    def left(self) -> None:
-        """Count one attempt less."""
-        self._waiting -= 1
+    def _next_turn(self, told: Callable[[], None] | None = None) -> None:
+        """Tell the verdict of the last guess, then try the next."""
+        self._turn = None
+        if told is not None:
+            told()
+        self._go_on()
 
-    def fits(self, passphrase: Secret) -> bool:
+    def _try_next(self) -> None:
+        """Try the next guess of the process whose turn it is."""
+        others = (pid for pid in self._waiting if pid != self._last)
+        pid = self._last = next(others, self._last)
+        waiting = self._waiting.pop(pid)
+        attempt = waiting.popleft()
+        if waiting:
+            # Behind the others.
+            self._waiting[pid] = waiting
+        if attempt.ended:
+            return
+        fits = self._fits(attempt.passphrase)
+        attempt.passphrase.close()
+        wait = self._wait()
+        if wait > 0:
+            self._turn = self._loop.later(
+                wait, lambda: self._next_turn(lambda: attempt.tell(fits))
+            )
+        else:
+            attempt.tell(fits)
+
+    def _fits(self, passphrase: Secret) -> bool:
         """Try a passphrase; open the lock, or make the next one slower."""
         if self.passphrase is None:
             return False
@@ -110,37 +146,19 @@ class _Attempt:
     """One guess on its way."""
 
     def __init__(
-        self, lock: Lock, passphrase: Secret, done: Callable[[bool], None]
+        self, passphrase: Secret, done: Callable[[bool], None]
     ) -> None:
-        self._lock = lock
-        self._passphrase = passphrase
+        self.passphrase = passphrase
         self._done = done
-        self._timer: Timer | None = None
-        self._ended = False
+        self.ended = False
 
-    def go_on(self) -> None:
-        """Try, or wait for the turn."""
-        wait = self._lock.wait()
-        if wait > 0:
-            self._timer = self._lock.later(wait, self.go_on)
-            return
-        fits = self._lock.fits(self._passphrase)
-        self._passphrase.close()
-        wait = self._lock.wait()
-        if wait > 0:
-            self._timer = self._lock.later(wait, lambda: self._tell(fits))
-        else:
-            self._tell(fits)
-
-    def _tell(self, fits: bool) -> None:  # noqa: FBT001 - a verdict
-        self.end()
-        self._done(fits)
+    def tell(self, fits: bool) -> None:  # noqa: FBT001 - a verdict
+        """Tell the verdict, unless nobody waits for it any more."""
+        if not self.ended:
+            self.end()
+            self._done(fits)
 
     def end(self) -> None:
         """Forget the attempt."""
-        if not self._ended:
-            self._ended = True
-            self._lock.left()
-        self._passphrase.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self.ended = True
+        self.passphrase.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -34,6 +35,11 @@ class HiddenReply:
         self._secret = secret
         self._sent = 0
 
+    @property
+    def room(self) -> int:
+        """Bytes of secret memory that it takes."""
+        return len(self._secret)
+
     def send(self, connection: socket.socket) -> bool:
         """Send on; tell whether that was all."""
         head = self._head[self._sent :]
@@ -57,6 +63,11 @@ class HandedOver:
         """Answer ``head`` and the size; the copy travels by SCM_RIGHTS."""
         self._message = wire.frame(head + wire.u32(len(secret)))
         self._fd = handover.to_descriptor(secret)
+
+    @property
+    def room(self) -> int:
+        """Bytes of secret memory that it takes: at least a page."""
+        return mmap.PAGESIZE
 
     def send(self, connection: socket.socket) -> bool:
         """Send it at once."""

@@ -25,9 +25,13 @@ _MOST_CONNECTIONS = 4096
 _AT_ONCE = 16
 # Descriptors that are not connections.
 _SPARE = 64
-# Bytes of messages on their way, all together; beyond, the oldest ends.
+# Bytes of messages and replies on their way, all together; beyond, the oldest
+# ends.
 _MOST_HELD = 4 * 1024 * 1024
-# Seconds that a message may take from its first byte to its last.
+# The part of the limit of locked memory for messages that hold secrets, so
+# that whoever sends many of them and ends none keeps nobody from unlocking.
+_SHARE = 4
+# Seconds that a message or a reply may take from its first byte to its last.
 _PATIENCE = 30.0
 
 
@@ -41,9 +45,11 @@ class Server:
         self._listeners: list[tuple[socket.socket, type[Session]]] = []
         # Those that nothing is read from any more; None while it serves.
         self._resting: set[Connection] | None = None
-        # Those with a message on its way, the oldest first, and since when.
+        # Those with something on its way, the oldest first, and its end.
         self._partial: dict[Connection, float] = {}
         self._held = 0
+        self._locked = 0
+        self._most_locked = _room_for_messages()
         self._ticks = 0
         self._most = _room_for_connections()
 
@@ -126,7 +132,7 @@ class Server:
         if not self.settle():
             for connection in self._connections - (self._resting or set()):
                 connection.close()
-        return self._connections
+        return set(self._connections)
 
     def resume(self) -> None:
         """Serve again."""
@@ -143,22 +149,38 @@ class Server:
         self._ticks += 1
         connection.seen = self._ticks
 
-    def partial(self, connection: Connection, held: int) -> None:
-        """Note that a message is on its way, of which so much is here."""
-        self._held += held - connection.held
-        connection.held = held
+    def partial(
+        self, connection: Connection, held: int, locked: int = 0
+    ) -> None:
+        """
+        Note that a message or a reply is on its way.
+
+        Args:
+            connection: Whose.
+            held: Its bytes in ordinary memory.
+            locked: Its bytes in secret memory.
+        """
+        self._count(connection, held, locked)
         if connection not in self._partial:
             if not self._partial:
                 self.loop.later(1.0, self._end_slow)
             self._partial[connection] = time.monotonic() + _PATIENCE
         while self._held > _MOST_HELD and len(self._partial) > 1:
             next(iter(self._partial)).close()
+        while self._locked > max(self._most_locked, locked):
+            others = (c for c in self._partial if c.locked)
+            next(c for c in others if c is not connection).close()
+
+    def _count(self, connection: Connection, held: int, locked: int) -> None:
+        self._held += held - connection.held
+        connection.held = held
+        self._locked += locked - connection.locked
+        connection.locked = locked
 
     def whole(self, connection: Connection) -> None:
-        """Note that the message is whole."""
+        """Note that the message or the reply is whole."""
         self.heard(connection)
-        self._held -= connection.held
-        connection.held = 0
+        self._count(connection, 0, 0)
         self._partial.pop(connection, None)
 
     def gone(self, connection: Connection) -> None:
@@ -178,6 +200,14 @@ class Server:
             connection.close()
         if self._partial:
             self.loop.later(1.0, self._end_slow)
+
+
+def _room_for_messages() -> int:
+    """Return the bytes of secret memory for messages on their way."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if limit == resource.RLIM_INFINITY:
+        return _MOST_HELD
+    return min(limit // _SHARE, _MOST_HELD)
 
 
 def _room_for_connections() -> int:

@@ -264,7 +264,7 @@ class Session:
                 self.state.uses.note(what, self.peer)
                 done(messages.SUCCESS if fits else messages.FAILURE)
 
-            return self.state.lock.unlock(passphrase, tried)
+            return self.state.lock.unlock(passphrase, self.peer.pid, tried)
 
         return later
 

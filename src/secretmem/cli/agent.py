@@ -290,7 +290,12 @@ def _status(*, as_json: bool, extra: Path | None) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    for line in status.lines(found):
+    try:
+        shown = list(status.lines(found))
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        text = "the status lacks what is shown here; --json prints all of it"
+        raise click.ClickException(text) from None
+    for line in shown:
         click.echo(line)
 
 
