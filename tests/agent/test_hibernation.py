@@ -49,6 +49,32 @@ def test_nothing_secret_is_left(sleeper: sleeping.Sleeper) -> None:
         assert sleeping.secret_mappings(pid)
 
 
+# Alone in its process: this one may hold secret memory too.
+_GATE = """
+import sys
+from pathlib import Path
+from agent import sleeping
+
+state = Path("/sys/power/state")
+with sleeping.agent(Path(sys.argv[1])) as sleeper:
+    print("disk" in state.read_text().split())
+    for act in (sleeper.sleep, sleeper.wake):
+        act()
+        print("disk" in state.read_text().split())
+"""
+
+
+@pytest.mark.needs_hibernation
+def test_the_kernel_lets_the_machine_hibernate(tmp_path: Path) -> None:
+    """``disk`` is among the states while the agent sleeps, not before."""
+    tests = str(Path(__file__).parents[1])
+    said = stage.run(
+        *(sys.executable, "-c", _GATE, tmp_path),
+        env={"PYTHONPATH": tests},
+    )
+    assert said.split() == ["False", "True", "False"]
+
+
 def test_all_keys_come_back(tmp_path: Path, keys: dict[str, Path]) -> None:
     """Of each kind, with certificate, comment, limits and counts."""
     key = tmp_path / "certified"

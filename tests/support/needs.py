@@ -39,6 +39,7 @@ MARKERS = {
     "needs_core_files": "the kernel writes core files where a process works",
     "needs_network_none": "a child can have a network namespace of its own",
     "needs_swap": "swap space is in use",
+    "needs_hibernation": "the kernel would hibernate now (nobody holds secrets)",
     "needs_tool(*names)": "these programs are in PATH",
     "needs_postgresql": "a server of PostgreSQL is installed",
     "needs_systemd": "a systemd of our own can be started",
@@ -185,6 +186,15 @@ def swap() -> str | None:
     return None if len(lines) > 1 else "/proc/swaps lists none"
 
 
+def hibernation() -> str | None:
+    """Tell that the kernel would not hibernate."""
+    try:
+        states = Path("/sys/power/state").read_text("ascii").split()
+    except OSError as error:
+        return f"/sys/power/state: {error.strerror}"
+    return None if "disk" in states else "the kernel refuses to hibernate"
+
+
 def tool(*names: str) -> str | None:
     """Name the programs that are not in PATH."""
     missing = [name for name in names if shutil.which(name) is None]
@@ -219,6 +229,7 @@ PROBES: dict[str, Callable[..., str | None]] = {
     "needs_core_files": core_files,
     "needs_network_none": network_none,
     "needs_swap": swap,
+    "needs_hibernation": hibernation,
     "needs_tool": tool,
     "needs_postgresql": postgres.why_not,
     "needs_systemd": systemd.why_not,

@@ -19,14 +19,13 @@ are used by the classes of those that are here::
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from secretmem import Secret, _descriptors, _policy, handover
-from secretmem.agent import messages, wire
+from secretmem.agent import messages, status, wire
 from secretmem.agent.errors import (
     AgentError,
     AgentProtocolError,
@@ -59,7 +58,6 @@ __all__ = (
 )
 
 _HEAD = 5
-_SCHEMA = 1
 _ENDED = "the agent ended the connection"
 
 
@@ -195,13 +193,7 @@ class Client:
             AgentRefusedError: The agent is locked, or none of ours.
             AgentProtocolError: What came is no status.
         """
-        try:
-            found = json.loads(self.extension("status"))
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
-            raise AgentProtocolError("the status is of no form known here")
-        return found
+        return status.read(self.extension("status"))
 
     def sleep(self) -> None:
         """
@@ -296,14 +288,10 @@ class Client:
         return secret
 
     def _purpose(self, name: str) -> str:
-        try:
-            for each in self.status()["secrets"]:
-                if each["name"] == name:
-                    return str(each["purpose"])
-        except (LookupError, TypeError):
-            text = "the status does not list secrets"
-            raise AgentProtocolError(text) from None
-        raise AgentRefusedError(f"the agent has no secret {name!r}")
+        purpose = status.purpose(self.status(), name)
+        if purpose is None:
+            raise AgentRefusedError(f"the agent has no secret {name!r}")
+        return purpose
 
     def extension(self, name: str, *parts: str | bytes) -> bytes:
         """Ask an extension ``NAME@secretmem``; return its answer."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import secretmem
+from secretmem.agent.errors import AgentProtocolError
 
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from secretmem.agent.state import State
 
 
+_SCHEMA = 1
 _LAST = 10
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -24,7 +27,7 @@ def of(state: State) -> dict[str, Any]:
     """Return the status for JSON; times are seconds since 1970."""
     posture = secretmem.posture()
     return {
-        "schema": 1,
+        "schema": _SCHEMA,
         "pid": os.getpid(),
         "started": state.started,
         "keys": [_key(each) for each in state.identities],
@@ -70,6 +73,39 @@ def _key(identity: Identity) -> dict[str, Any]:
         "uses": identity.uses,
         "used": identity.used,
     }
+
+
+def read(data: bytes) -> dict[str, Any]:
+    """
+    Read what an agent tells.
+
+    Raises:
+        AgentProtocolError: It is none of this form.
+    """
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
+        raise AgentProtocolError("the status is of no form known here")
+    return found
+
+
+def purpose(status: dict[str, Any], name: str) -> str | None:
+    """
+    Return the purpose of a secret; None where there is no such secret.
+
+    Raises:
+        AgentProtocolError: The status does not tell.
+    """
+    try:
+        for each in status["secrets"]:
+            if each["name"] == name:
+                return str(each["purpose"])
+    except (LookupError, TypeError):
+        text = "the status does not list secrets"
+        raise AgentProtocolError(text) from None
+    return None
 
 
 def lines(status: dict[str, Any]) -> Iterator[str]:
