@@ -124,6 +124,7 @@ def serve(kind: str) -> None:
         if name not in known:
             print(NONE, flush=True)
             continue
+        known[name](0)  # makes what it needs
         with _busy_thread() if int(busy) else nullcontext():
             if int(threads) > 1:
                 took = _in_threads(known[name], int(n), int(threads))

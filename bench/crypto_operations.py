@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache, partial
 from timeit import Timer
 from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.operations import Operation
 
     _Operations = dict[str, Operation]
+    _Maker = Callable[[], dict[str, Any]]
+    _Names = dict[str, _Maker]
 
 SHORT, LONG = 64, 1 << 20
 MESSAGE = b"m" * SHORT
@@ -33,12 +39,27 @@ _SIGN = {
 }
 
 
-def _timed(statements: dict[str, str], names: dict[str, Any]) -> _Operations:
-    known = {"MESSAGE": MESSAGE, "LONG_MESSAGE": LONG_MESSAGE, "NONCE": NONCE}
+def _timed(statements: dict[str, str], names: _Names) -> _Operations:
+    """
+    Give each statement the names that its first word stands for.
+
+    They are made when the operation is first called, if only 0 times: an
+    object of one row shall not be there in the rows before.
+    """
     return {
-        name: Timer(statement, _SETUP, globals=known | names).timeit
+        name: _late(statement, names[re.split(r"\W", statement)[0]])
         for name, statement in statements.items()
     }
+
+
+def _late(statement: str, make: _Maker) -> Operation:
+    known = {"MESSAGE": MESSAGE, "LONG_MESSAGE": LONG_MESSAGE, "NONCE": NONCE}
+
+    @cache
+    def timer() -> Timer:
+        return Timer(statement, _SETUP, globals=known | make())
+
+    return lambda count: timer().timeit(count)
 
 
 def _to_open(gcm: Any) -> dict[str, Any]:  # noqa: ANN401 either library's
@@ -59,22 +80,30 @@ def _how_to_sign() -> dict[str, Any]:
     }
 
 
+def _signer(name: str, make: Callable[[], object]) -> _Maker:
+    return lambda: _how_to_sign() | {name: make()}
+
+
 def of_pyca() -> _Operations:
     """Give the calls of cryptography: keys and contexts made once."""
     from cryptography.hazmat.primitives import hashes, hmac
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.ciphers import aead
 
-    names = _how_to_sign() | {
-        "ed25519": ed25519.Ed25519PrivateKey.generate(),
-        "p256": ec.generate_private_key(ec.SECP256R1()),
-        "rsa2048": rsa.generate_private_key(65537, 2048),
-        "rsa3072": rsa.generate_private_key(65537, 3072),
-        **_to_open(aead.AESGCM(bytes(32))),
-        "chacha": aead.ChaCha20Poly1305(bytes(32)),
-        "HMAC": hmac.HMAC,
-        "SHA256": hashes.SHA256,
-        "key": bytes(32),
+    made = rsa.generate_private_key
+    p256 = partial(ec.generate_private_key, ec.SECP256R1())
+    names: _Names = {
+        "ed25519": _signer("ed25519", ed25519.Ed25519PrivateKey.generate),
+        "p256": _signer("p256", p256),
+        "rsa2048": _signer("rsa2048", partial(made, 65537, 2048)),
+        "rsa3072": _signer("rsa3072", partial(made, 65537, 3072)),
+        "gcm": lambda: _to_open(aead.AESGCM(bytes(32))),
+        "chacha": lambda: {"chacha": aead.ChaCha20Poly1305(bytes(32))},
+        "h": lambda: {
+            "HMAC": hmac.HMAC,
+            "SHA256": hashes.SHA256,
+            "key": bytes(32),
+        },
     }
     mac = "h = HMAC(key, SHA256()); h.update(MESSAGE); h.finalize()"
     return _timed(_SIGN | _AEAD | {"hmac_64": mac}, names)
@@ -84,10 +113,12 @@ def of_pynacl() -> _Operations:
     """Give what PyNaCl has of them, by its lowest calls."""
     from nacl import bindings, signing
 
-    names = {
-        "ed25519": signing.SigningKey.generate(),
-        "seal": bindings.crypto_aead_chacha20poly1305_ietf_encrypt,
-        "key": bytes(32),
+    names: _Names = {
+        "ed25519": lambda: {"ed25519": signing.SigningKey.generate()},
+        "seal": lambda: {
+            "seal": bindings.crypto_aead_chacha20poly1305_ietf_encrypt,
+            "key": bytes(32),
+        },
     }
     statements = {
         "ed25519_sign": "ed25519.sign(MESSAGE)",
@@ -104,13 +135,15 @@ def of_secretmem() -> _Operations:
     from secretmem import Secret, keys
     from secretmem.crypto import aead, mac
 
-    names = _how_to_sign() | {
-        "ed25519": keys.Ed25519PrivateKey.generate(),
-        "p256": keys.EllipticCurvePrivateKey.generate(ec.SECP256R1()),
-        "rsa2048": keys.RSAPrivateKey.generate(2048),
-        "rsa3072": keys.RSAPrivateKey.generate(3072),
-        **_to_open(aead.AESGCM.generate()),
-        "chacha": aead.ChaCha20Poly1305.generate(),
-        "hmac": mac.Hmac(Secret.random(32)),
+    made = keys.RSAPrivateKey.generate
+    p256 = partial(keys.EllipticCurvePrivateKey.generate, ec.SECP256R1())
+    names: _Names = {
+        "ed25519": _signer("ed25519", keys.Ed25519PrivateKey.generate),
+        "p256": _signer("p256", p256),
+        "rsa2048": _signer("rsa2048", partial(made, 2048)),
+        "rsa3072": _signer("rsa3072", partial(made, 3072)),
+        "gcm": lambda: _to_open(aead.AESGCM.generate()),
+        "chacha": lambda: {"chacha": aead.ChaCha20Poly1305.generate()},
+        "hmac": lambda: {"hmac": mac.Hmac(Secret.random(32))},
     }
     return _timed(_SIGN | _AEAD | {"hmac_64": "hmac.digest(MESSAGE)"}, names)

@@ -24,7 +24,9 @@ def lines(report: Report) -> Iterator[str]:
     yield "CRYPTOGRAPHY: best and median of a call, all in turn, and the rate"
     yield "as a multiple of plain AWS-LC's and of cryptography's. AWS-LC is"
     yield "called from Rust, with keys and stacks in ordinary memory; the"
-    yield "others are called from Python."
+    yield "others are called from Python. Keys are made when their rows begin:"
+    yield "without protection keys the gate costs more for each page of the"
+    yield "secret heap, which RSA keys and those on curves share."
     yield ""
     for key in (PYCA, PYNACL, PLAIN):
         yield f"{key:9} {report.versions.get(key, report.why_not(key))}"
