@@ -131,6 +131,11 @@ miri: .venv/.system
 asan: .venv/.system
 	scripts/asan
 
+## make aarch64    the core's tests as aarch64 code, under qemu-user
+.PHONY: aarch64
+aarch64: .venv/.system
+	scripts/aarch64
+
 # -- Checks without running ------------------------------------------------
 
 ## make lint       formats, lints, types, stubs, dependencies, docs

@@ -255,13 +255,13 @@ impl Heap {
     }
 
     /// How many operations have the gate open, where mprotect(2) is the gate.
-    #[cfg(test)]
+    #[cfg(all(test, target_arch = "x86_64", not(miri)))]
     pub(super) fn openers(&self) -> u32 {
         *self.openers.lock()
     }
 
     /// Fresh bytes that the operation on that stack may still take.
-    #[cfg(test)]
+    #[cfg(all(test, target_arch = "x86_64", not(miri)))]
     pub(super) fn claimed_by(&self, stack: Stack) -> usize {
         self.state.lock().account(Some(stack)).map_or(0, |account| account.left)
     }

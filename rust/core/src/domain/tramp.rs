@@ -10,8 +10,10 @@
 use core::ffi::c_void;
 
 /// The processor has AVX: clear ymm0 to ymm15.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(crate) const AVX: u64 = 1;
 /// The processor has AVX-512F: clear zmm16 to zmm31 and k0 to k7.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(crate) const AVX512: u64 = 2;
 
 /// What this processor's register file needs. Asked once, outside the domain.
