@@ -21,7 +21,7 @@ from vectors import cases
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cryptography.hazmat.primitives.serialization import (
         KeySerializationEncryption,
@@ -138,26 +138,32 @@ def _keys() -> dict[str, Parser]:
         wire.string(part)
         for part in (b"ssh-ed25519", public, bytes(32) + public, b"comment")
     )
-    words = {"kty": "OKP", "crv": "Ed25519"}
-    jwk = json.dumps({**words, "x": _b64(public), "d": _b64(bytes(32))})
     covered = BestAvailableEncryption(_PASSPHRASE)
     return {
         "key": Parser(_load, _forms(NoEncryption()) + _published()),
         "encrypted_key": Parser(_load_encrypted, _forms(covered)),
-        "jwk": Parser(_jwk, (jwk.encode(),)),
+        "jwk": Parser(_jwk, tuple(_web_keys())),
         "agent": Parser(_add_message, (message, message + b"\1\0\0\0\1\2")),
     }
 
 
-def _b64(data: bytes) -> str:
-    import base64
+def _web_keys() -> Iterator[bytes]:
+    """Write one key of each type as JSON."""
+    from jwt import algorithms
 
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    okp, curve = algorithms.OKPAlgorithm, algorithms.ECAlgorithm
+    yield okp.to_jwk(
+        ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    ).encode()
+    for number, kind in enumerate((ec.SECP256R1(), ec.SECP521R1()), 2):
+        yield curve.to_jwk(ec.derive_private_key(number, kind)).encode()
+    rsa_key = rsa.generate_private_key(65537, 2048)
+    yield algorithms.RSAAlgorithm.to_jwk(rsa_key).encode()
 
 
 def _tokens() -> dict[str, Parser]:
     tokens = fernet.Fernet(Secret.from_base64(b"A" * 43 + b"="))
-    ring = KeyRing.generate()
+    ring = KeyRing([Secret.from_bytes(bytes(32))])
     identity = age.Identity.generate()
     sealed = tuple(
         age.encrypt(b"message" * 9, [identity.recipient], armor=armor)

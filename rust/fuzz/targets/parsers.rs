@@ -5,8 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use secretmem_core::crypto::pkey::{PrivateKey, Source};
+use secretmem_core::crypto::aead::{self, Cipher, Header};
 use secretmem_core::crypto::{added, age, age_stream, fernet};
-use secretmem_core::error::Result;
+use secretmem_core::error::{Error, Result};
 use secretmem_core::json::Step;
 use secretmem_core::ops::TextEncoding;
 use secretmem_core::secret::{Options, Secret};
@@ -17,6 +18,8 @@ use std::sync::OnceLock;
 static ALLOCATOR: secretmem_core::Routed = secretmem_core::Routed;
 
 const PASSPHRASE: &[u8] = b"a passphrase of the tests";
+/// The key of the seeds.
+const KEY: [u8; 32] = [0; 32];
 
 fn secret(bytes: &[u8]) -> Result<Secret> {
     Secret::from_bytes(bytes, Options::default())
@@ -25,6 +28,24 @@ fn secret(bytes: &[u8]) -> Result<Secret> {
 fn parser() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| std::env::var("SECRETMEM_FUZZ_PARSER").unwrap_or_default())
+}
+
+/// The bytes of a token; its class in Python does the same.
+fn decoded(token: &Secret) -> Result<Vec<u8>> {
+    let raw = token.decode(TextEncoding::Base64Url, Options::default())?;
+    let mut bytes = vec![0; raw.size()];
+    raw.export(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A token of `KeyRing`: version and key id, nonce, ciphertext.
+fn open_of_a_ring(token: &[u8]) -> Result<()> {
+    let cipher = Cipher::XChaCha20Poly1305;
+    let (aad, rest) = token.split_at_checked(1 + 8).ok_or(Error::Tag)?;
+    let (nonce, sealed) = rest.split_at_checked(cipher.nonce_size()).ok_or(Error::Tag)?;
+    let header = Header { nonce, aad };
+    drop(aead::open_to_secret(cipher, &secret(&KEY)?, header, sealed, Options::default())?);
+    Ok(())
 }
 
 /// What is read does not matter, and neither does a refusal: only that it ends well.
@@ -50,7 +71,11 @@ fn read(name: &str, data: &[u8]) -> Result<()> {
         "agent" => drop(added::load(&text, options)?),
         "age_identities" => drop(age::identities(&text, options)?),
         "age_recipient" => drop(age::recipient(&String::from_utf8_lossy(data))),
-        "fernet" => drop(fernet::open(&secret(&[7; 32])?, data, options)?),
+        "fernet" => {
+            let token = decoded(&text)?;
+            drop(fernet::open(&secret(&KEY)?, &token, options)?);
+        }
+        "keyring" => open_of_a_ring(&decoded(&text)?)?,
         "age" => drop(age_stream::open(&secret(&[7; 32])?, data, options)?),
         other => panic!("SECRETMEM_FUZZ_PARSER={other} names no parser"),
     }
