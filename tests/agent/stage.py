@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.patience import PATIENCE
+from support import patience
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 # Arguments of ssh-keygen for each kind of key.
@@ -29,7 +29,7 @@ KINDS = {
     "p521": ("-t", "ecdsa", "-b", "521"),
     "rsa": ("-t", "rsa", "-b", "2048"),
 }
-_WAIT = 30
+_WAIT = patience.PATIENCE
 _LIST = b"\13"
 
 
@@ -48,7 +48,7 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=_WAIT,
     )
     assert not check or done.returncode == 0, (command, done.stdout)
     return done.stdout
@@ -250,37 +250,48 @@ def server(folder: Path, more: str = "") -> Iterator[Server]:
     """Run sshd with a host key of its own, or with the one that is there."""
     if not (folder / "host_key").exists():
         make_key(folder, "ed25519", "host_key")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    config = folder / "sshd_config"
-    text = _CONFIG.format(port=port, folder=folder) + more
-    config.write_text(text, "utf-8")
     if not os.geteuid():
         # Debian's own start script makes it.
         Path("/run/sshd").mkdir(exist_ok=True)
-    with (folder / "sshd.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", config],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+    port, process = None, None
+    while port is None:
+        port, process = _start(folder, more)
+    assert process
     try:
-        _wait_for_port(process, port)
         yield Server(folder, port)
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
+def _start(
+    folder: Path, more: str
+) -> tuple[int | None, subprocess.Popen[bytes]]:
+    """Start sshd; gives no port if another program took it meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    config, log = folder / "sshd_config", folder / "sshd.log"
+    text = _CONFIG.format(port=port, folder=folder) + more
+    config.write_text(text, "utf-8")
+    with log.open("w", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", config],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+    listens = f"Server listening on 127.0.0.1 port {port}."
     end = time.monotonic() + _WAIT
-    while time.monotonic() < end and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        select.select([], [], [], 0.05)
-    raise AssertionError("sshd does not listen")
+    while listens not in (told := log.read_text("utf-8")):
+        if process.poll() is not None:
+            assert "Address already in use" in told, told
+            return None, process
+        if time.monotonic() > end:
+            process.kill()
+            process.wait()
+            raise AssertionError(told)
+        time.sleep(0.02)
+    return port, process
 
 
 def fingerprint(key: Path) -> str:
@@ -303,9 +314,4 @@ def askpass(folder: Path, text: str) -> dict[str, str]:
     return {"SSH_ASKPASS": str(program), "SSH_ASKPASS_REQUIRE": "force"}
 
 
-def wait_until(happens: Callable[[], object]) -> None:
-    """Wait until something is true."""
-    end = time.monotonic() + _WAIT
-    while not happens():
-        assert time.monotonic() < end, "it does not happen"
-        select.select([], [], [], 0.02)
+wait_until = patience.wait_until

@@ -46,11 +46,9 @@ def running(
 
 @pytest.fixture(autouse=True)
 def still_there(running: stage.Agent) -> Iterator[None]:
-    """After each test, the agent signs for another client, and at once."""
+    """After each test, the agent signs for another client."""
     yield
-    start = time.monotonic()
     assert told(running, message.sign(OTHER))[0] == message.SIGNATURE
-    assert time.monotonic() - start < 5
 
 
 def told(agent: stage.Agent, data: bytes) -> bytes:
@@ -227,7 +225,8 @@ def test_a_passphrase_with_a_wrong_length(
         start = time.monotonic()
         connection.sendall(message.frame(data))
         assert stage.reply(connection) == b""
-        assert time.monotonic() - start < 10
+        # What is on its way is waited for for 30 seconds.
+        assert time.monotonic() - start < 25
 
 
 def test_an_empty_passphrase_does_not_lock(running: stage.Agent) -> None:
@@ -250,7 +249,8 @@ def test_messages_that_never_end(kind: int, running: stage.Agent) -> None:
         assert told(running, message.sign(OTHER))[0] == message.SIGNATURE
         assert told(running, message.add(ED25519)) == message.SUCCESS
         assert told(running, message.remove(ED25519)) == message.SUCCESS
-        assert time.monotonic() - start < 5
+        # A message that never ends is waited for for 30 seconds.
+        assert time.monotonic() - start < 25
     finally:
         for connection in stuck:
             connection.close()
@@ -299,8 +299,8 @@ def test_thousands_of_connections(running: stage.Agent) -> None:
     told(running, LIST)
     assert _memory(running) - before < 2 * 1024
     if not os.geteuid():
-        fds = Path(f"/proc/{running.process.pid}/fd").iterdir()
-        assert len(list(fds)) < 100
+        fds = Path(f"/proc/{running.process.pid}/fd")
+        stage.wait_until(lambda: len(list(fds.iterdir())) < 100)
 
 
 def test_a_client_that_does_not_read(running: stage.Agent) -> None:

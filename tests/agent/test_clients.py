@@ -93,6 +93,8 @@ def test_paramiko(
         socket.create_connection(("127.0.0.1", server.port)) as raw,
         paramiko.Transport(raw) as transport,
     ):
+        for name in ("banner", "handshake", "auth", "channel"):
+            setattr(transport, f"{name}_timeout", PATIENCE)
         transport.start_client(timeout=PATIENCE)
         agent: Any = paramiko.Agent()
         (found,) = agent.get_keys()

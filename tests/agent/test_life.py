@@ -99,9 +99,14 @@ def test_for_a_c_shell() -> None:
         said = stage.run(*PROGRAM, *options, env=env)
         found = re.search(r"setenv SSH_AGENT_PID (\d+);", said)
         assert found
-        os.kill(int(found[1]), signal.SIGTERM)
+        _end(int(found[1]))
     said = stage.run(*PROGRAM, "-s", env={"SHELL": "/bin/csh"})
-    os.kill(int(_settings(said)["SSH_AGENT_PID"]), signal.SIGTERM)
+    _end(int(_settings(said)["SSH_AGENT_PID"]))
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+    stage.wait_until(lambda: _ended(pid))
 
 
 def test_for_a_command(keys: dict[str, Path], tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_commit_is_signed(
         "gpg.ssh.allowedSignersFile": str(allowed),
     }.items():
         git += ["-c", f"{name}={value}"]
-    env = {**running.env, "GIT_CONFIG_GLOBAL": "/dev/null"}
+    env = {**running.env, "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C"}
     stage.run(*git, "init", "-q", env=env)
     commit = ("commit", "-q", "-S", "--allow-empty", "-m", "signed")
     stage.run(*git, *commit, env=env)

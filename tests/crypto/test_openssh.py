@@ -206,10 +206,11 @@ def test_more_rounds_than_allowed_are_refused_at_once(tmp_path: Path) -> None:
     assert body[at : at + 4] == b"\0\0\0\2"
     for rounds in (4097, (1 << 32) - 1):
         hostile = body[:at] + rounds.to_bytes(4, "big") + body[at + 4 :]
-        start = time.monotonic()
+        start = time.thread_time()
         with pytest.raises(InvalidKey):
             load_pem(Secret.from_bytes(text_of(hostile)), given)
-        assert time.monotonic() - start < 1
+        # So many rounds take this processor half a minute, or for ever.
+        assert time.thread_time() - start < 5
 
 
 @pytest.mark.usefixtures("blocks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -20,6 +21,7 @@ from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -125,7 +127,7 @@ def test_own_processes_are_seen_without_privileges() -> None:
     assert found["mapped"] == 16384
     assert found["since_of"] == "process"
     started = datetime.fromisoformat(found["since"])
-    assert abs(datetime.now(UTC) - started).total_seconds() < 120
+    assert abs(datetime.now(UTC) - started).total_seconds() < 3600
 
 
 @pytest.mark.needs_secretmem
@@ -274,17 +276,22 @@ def test_without_proc_it_is_unavailable() -> None:
 def test_watch_on_a_terminal_clears_it() -> None:
     """Each look replaces the one before."""
     ours, theirs = pty.openpty()
-    try:
-        subprocess.run(
-            [sys.executable, "-c", PS, "--watch", "0.1", "--count", "2"],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            check=True,
-            timeout=PATIENCE,
-            env={**os.environ, "TERM": "xterm"},
-        )
-        seen = os.read(ours, 1 << 16)
-    finally:
-        os.close(ours)
+    with subprocess.Popen(
+        [sys.executable, "-c", PS, "--watch", "0.1", "--count", "2"],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    ) as child:
         os.close(theirs)
+        # The list is as long as there are holders: it is read meanwhile.
+        seen = b"".join(_shown(ours))
+        assert child.wait(PATIENCE) == 0
+    os.close(ours)
     assert seen.count(b"\x1b[2J") == 2
+
+
+def _shown(terminal: int) -> Iterator[bytes]:
+    """Read to the end, which is EIO."""
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 1 << 16):
+            yield part

@@ -39,7 +39,7 @@ MARKERS = {
     "needs_core_files": "the kernel writes core files where a process works",
     "needs_network_none": "a child can have a network namespace of its own",
     "needs_swap": "swap space is in use",
-    "needs_hibernation": "the kernel would hibernate now (nobody holds secrets)",
+    "needs_hibernation": "the kernel would hibernate now: nobody holds any",
     "needs_tool(*names)": "these programs are in PATH",
     "needs_postgresql": "a server of PostgreSQL is installed",
     "needs_systemd": "a systemd of our own can be started",
