@@ -22,6 +22,7 @@ PACKAGES = {
     "paramiko": ("paramiko", "paramiko>=5.1"),
     "pydantic": ("pydantic", "pydantic>=2.7"),
     "pydantic_settings": ("pydantic_settings", "pydantic-settings>=2.3"),
+    "flask": ("flask", "Flask>=3.1"),
     "sentry": ("sentry_sdk", "sentry-sdk>=2.0"),
 }
 ALL = ", ".join(repr(imported) for imported, _ in PACKAGES.values())

@@ -92,3 +92,30 @@ def redacted(stage: Stage) -> None:
     redactor.close()
     second.close()
     stage.ended()
+
+
+@program(payloads=("{plain}",))
+def flask_session(stage: Stage) -> None:
+    """Sign and check the sessions of a web application."""
+    import flask
+
+    key = stage.secret()
+    app = flask.Flask("of the test")
+    if stage.ordinary:
+        app.secret_key = stage.hazmat.export_bytes(key)
+    else:
+        from secretmem.contrib.flask import SessionInterface
+
+        app.secret_key = key
+        app.session_interface = SessionInterface()
+
+    @app.get("/")
+    def show() -> str:
+        flask.session["seen"] = flask.session.get("seen", 0) + 1
+        return "seen"
+
+    client = app.test_client()
+    assert client.get("/").status_code == 200
+    stage.check(b"asked")
+    stage.repeat(lambda: client.get("/"), 100)
+    key.close()
