@@ -15,6 +15,7 @@ import pytest
 from hygiene.victims import Value, caught, ordinary
 from secretmem import Secret
 from secretmem.redact import RedactingFilter, RedactingStream, Redactor
+from support import forked
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -118,6 +119,52 @@ def test_what_can_be_looked_for() -> None:
     assert redactor.text(TEXT) is TEXT
 
 
+class _Lazy:
+    """As Django's and werkzeug's objects that stand for others."""
+
+    @property
+    def __class__(self) -> type:
+        raise RuntimeError("it was asked what it stands for")
+
+    @__class__.setter
+    def __class__(self, cls: type) -> None:
+        raise RuntimeError(cls)
+
+
+def test_lazy_objects_stay_lazy(redactor: Redactor) -> None:
+    """Nobody asks what they stand for."""
+    lazy = _Lazy()
+    assert not redactor.holds([lazy])
+    assert redactor.value([TEXT, lazy])[1] is lazy
+
+
+def test_a_child_makes_it_anew() -> None:
+    """Of Secrets that it has; otherwise everything is withheld."""
+    inherited = Secret.from_bytes(TEXT.encode(), name="phrase", inherit=True)
+    redactor = Redactor(inherited)
+    assert forked.run(lambda: redactor.text(f"a {TEXT}\n")).result() == (
+        "a [secret 'phrase']\n"
+    )
+    assert redactor.text(TEXT) == "[secret 'phrase']"
+    redactor.add(Secret.random(8))
+
+    def child() -> list[object]:
+        return [
+            redactor.text("short"),
+            redactor.text("what is harmless\n"),
+            redactor.value([b"what is harmless", 7]),
+            redactor.holds("what is harmless"),
+        ]
+
+    withheld = "[withheld: the redactor cannot search, ForkError]"
+    assert forked.run(child).result() == [
+        "short",
+        f"{withheld}\n",
+        [withheld.encode(), 7],
+        True,
+    ]
+
+
 def test_chains_and_groups(redactor: Redactor) -> None:
     """Causes, contexts, members and notes."""
     value = Value()
@@ -178,6 +225,16 @@ def test_log_records(redactor: Redactor) -> None:
     assert f"{__file__}:" in said
     with Secret.random(8, name="x") as secret:
         assert _logged(redactor, "%s", secret).startswith("<Secret 'x' ")
+
+
+def test_log_records_with_wrong_formats(
+    redactor: Redactor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are for logging to complain about, without the secret."""
+    assert _logged(redactor, "a %d", TEXT) == ""
+    said = capsys.readouterr().err
+    assert "--- Logging error ---" in said
+    assert f"Arguments: ({PLACES[TEXT]!r},)" in said
 
 
 def test_log_records_with_exceptions(redactor: Redactor) -> None:

@@ -32,7 +32,11 @@ class RedactingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record; it is always logged."""
         redactor = self._redactor
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - logging says what is wrong with it
+            message = str(record.msg)
+            record.args = redactor.value(record.args)
         clean = redactor.text(message)
         if clean != message:
             if self._refuse:

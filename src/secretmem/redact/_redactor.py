@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from secretmem import Secret
 from secretmem.audit.planted import Planted
 from secretmem.audit.search import WINDOW, Search
+from secretmem.exceptions import SecretmemError
 from secretmem.redact._values import chain, encoded, frames, parts, shapes
 
 
@@ -32,6 +33,10 @@ class Redactor:
     memory, about 8 KiB for a Secret of 32 bytes; the Secrets may be closed.
     A context manager: `close` wipes it, and it then redacts no more.
 
+    A forked child makes it anew, of Secrets that it has (``inherit=True``).
+    Where it cannot search, all that it is asked about is withheld; it does
+    not raise.
+
     Args:
         *secrets: What is looked for, of at least eight bytes each.
 
@@ -41,7 +46,9 @@ class Redactor:
     """
 
     def __init__(self, *secrets: Secret) -> None:
+        self._known: list[Planted] = []
         self._searches: list[Search] = []
+        self._pid = os.getpid()
         self._uninstall: list[Callable[[], None]] = []
         self.add(*secrets)
 
@@ -66,6 +73,7 @@ class Redactor:
             label = "" if secret.name is None else f" {secret.name!r}"
             planted = Planted(f"[secret{label}]", "raw", secret)
             self._searches.append(Search([planted]))
+            self._known.append(planted)
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +85,7 @@ class Redactor:
         """Put the hooks back, and wipe what is looked for."""
         while self._uninstall:
             self._uninstall.pop()()
-        searches, self._searches = self._searches, []
+        searches, self._searches, self._known = self._searches, [], []
         for search in searches:
             search.close()
 
@@ -91,7 +99,10 @@ class Redactor:
         objects, two objects deep; not into slots.
         """
         found = list(parts(value, _DEPTH, _ATTRIBUTES, set()))
-        return bool(found and self._spans(b"\0".join(found)))
+        try:
+            return bool(found and self._spans(b"\0".join(found)))
+        except (OSError, SecretmemError):
+            return True
 
     def text(self, text: str) -> str:
         """
@@ -100,9 +111,12 @@ class Redactor:
         A line is withheld as a whole where a piece is written with the
         escapes of ``repr``.
         """
-        if not self._spans(b"\0".join(shapes(text))):
-            return text
-        return "".join(map(self._line, text.splitlines(keepends=True)))
+        try:
+            if not self._spans(b"\0".join(shapes(text))):
+                return text
+            return "".join(map(self._line, text.splitlines(keepends=True)))
+        except (OSError, SecretmemError) as error:
+            return _withheld(error) + "\n" * text.endswith("\n")
 
     def value(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
         """
@@ -115,23 +129,28 @@ class Redactor:
         return self._value(value, _DEPTH) if self.holds(value) else value
 
     def _value(self, value: Any, depth: int) -> Any:  # noqa: ANN401 - as above
-        match value:
-            case str():
-                return self.text(value)
-            case bytes() | bytearray():
-                return type(value)(self._replaced(bytes(value)))
-            case _ if not depth:
-                return value
-            case dict():
-                return {
-                    self._value(k, depth - 1): self._value(v, depth - 1)
-                    for k, v in value.items()
-                }
-            case list() | set() | frozenset():
-                return type(value)(self._value(v, depth - 1) for v in value)
-            case tuple():
-                return tuple(self._value(v, depth - 1) for v in value)
+        kind = type(value)
+        if issubclass(kind, str):
+            return self.text(value)
+        if issubclass(kind, bytes | bytearray):
+            return kind(self._data(bytes(value)))
+        if not depth:
+            return value
+        if issubclass(kind, dict):
+            return {
+                self._value(k, depth - 1): self._value(v, depth - 1)
+                for k, v in dict.items(value)
+            }
+        for made in (list, tuple, set, frozenset):
+            if issubclass(kind, made):
+                return made(self._value(each, depth - 1) for each in value)
         return value
+
+    def _data(self, data: bytes) -> bytes:
+        try:
+            return self._replaced(data)
+        except (OSError, SecretmemError) as error:
+            return _withheld(error).encode()
 
     def _line(self, line: str) -> str:
         text = line
@@ -152,9 +171,13 @@ class Redactor:
 
     def _spans(self, data: bytes) -> list[tuple[int, int, str]]:
         """Find pieces: where each begins and ends, and what it is of."""
-        searches = tuple(self._searches)
-        if len(data) < WINDOW or not searches:
+        if len(data) < WINDOW or not self._known:
             return []
+        if self._pid != os.getpid():
+            # The tables of the parent are not here.
+            self._searches = [Search([each]) for each in self._known]
+            self._pid = os.getpid()
+        searches = tuple(self._searches)
         # The search reads from a descriptor; the text is no secret's place.
         fd = os.memfd_create("redact", os.MFD_CLOEXEC)
         try:
@@ -236,7 +259,8 @@ class Redactor:
             if error is not None:
                 self.scrub(error)
             stream = sys.stderr
-            sys.stderr = RedactingStream(stream, self)
+            if stream is not None:
+                sys.stderr = RedactingStream(stream, self)
             try:
                 before(*args)
             finally:
@@ -248,6 +272,10 @@ class Redactor:
 
         setattr(module, name, hook)
         self._uninstall.append(put_back)
+
+
+def _withheld(error: Exception) -> str:
+    return f"[withheld: the redactor cannot search, {type(error).__name__}]"
 
 
 class RedactingStream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
@@ -44,27 +44,40 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 
 
 def parts(
-    value: object, depth: int, attributes: int, seen: set[int]
+    value: Any,  # noqa: ANN401 - whatever it is
+    depth: int,
+    attributes: int,
+    seen: set[int],
 ) -> Iterator[bytes]:
     """Give the texts in a value as bytes."""
+    # Not isinstance(): a lazy object would look for what it stands for.
+    kind = type(value)
     inside: Iterable[object] = ()
-    match value:
-        case str():
-            yield from shapes(value)
-        case bytes() | bytearray():
-            yield bytes(value)
-        case _ if not depth or id(value) in seen:
-            return
-        case dict():
-            inside = [each for item in list(value.items()) for each in item]
-        case list() | tuple() | set() | frozenset():
-            inside = list(value)
-        case _ if attributes and not isinstance(value, type | ModuleType):
-            inside = list(getattr(value, "__dict__", {}).values())
-            attributes -= 1
+    if issubclass(kind, str):
+        yield from shapes(str.__str__(value))
+    elif issubclass(kind, bytes | bytearray):
+        yield bytes(value)
+    elif not depth or id(value) in seen:
+        return
+    elif issubclass(kind, dict):
+        items = list(dict.items(value))
+        inside = [each for item in items for each in item]
+    elif issubclass(kind, list | tuple | set | frozenset):
+        inside = list(value)
+    elif attributes and not issubclass(kind, type | ModuleType):
+        inside = list(_attributes(value).values())
+        attributes -= 1
     seen.add(id(value))
     for each in islice(inside, _MOST):
         yield from parts(each, depth - 1, attributes, seen)
+
+
+def _attributes(value: object) -> dict[str, object]:
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except (AttributeError, TypeError):
+        return {}
+    return found if type(found) is dict else {}
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
