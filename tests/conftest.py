@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FORBIDDEN] = []
     _settle_examples()
     _heed_signals()
+    _clear_environment()
     for name, meaning in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
@@ -72,6 +73,27 @@ def _heed_signals() -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             usual = number == signal.SIGINT and signal.default_int_handler
             signal.signal(number, usual or signal.SIG_DFL)
+
+
+# What would change the words, the form or the way of what is tested.
+_OF_A_PERSON = (
+    *("AWS_PROFILE", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LANGUAGE"),
+    *("LC_MESSAGES", "LINES", "NO_COLOR", "PYTHONWARNINGS", "SSH_ASKPASS"),
+    *("SSH_AUTH_SOCK", "SSL_CERT_DIR", "SSL_CERT_FILE", "TERM_PROGRAM"),
+)
+
+
+def _clear_environment() -> None:
+    """Leave programs under test nothing of how this machine is set up."""
+    for name in _OF_A_PERSON:
+        os.environ.pop(name, None)
+    # Messages in English; servers of the tests' own are asked directly.
+    for name in ("LC_ALL", "LANG"):
+        if os.environ.get(name, "C") not in {"C", "POSIX"}:
+            os.environ[name] = "C.UTF-8"
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = "127.0.0.1,localhost"
+    os.umask(0o022)
 
 
 def _unmet(item: pytest.Item) -> str | None:

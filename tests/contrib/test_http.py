@@ -55,7 +55,9 @@ def url() -> Iterator[str]:
 
 def _httpx(url: str, token: Any, *scheme: str) -> tuple[str, Any]:  # noqa: ANN401 - either library's
     auth = with_httpx.BearerAuth(token, *scheme)
-    with httpx.Client(auth=auth, follow_redirects=True) as client:
+    with httpx.Client(
+        auth=auth, follow_redirects=True, timeout=PATIENCE
+    ) as client:
         answer = client.get(url)
     return answer.text, answer.request.headers
 
@@ -63,7 +65,9 @@ def _httpx(url: str, token: Any, *scheme: str) -> tuple[str, Any]:  # noqa: ANN4
 def _httpx_async(url: str, token: Any, *scheme: str) -> tuple[str, Any]:  # noqa: ANN401 - as above
     async def get() -> httpx.Response:
         auth = with_httpx.BearerAuth(token, *scheme)
-        async with httpx.AsyncClient(follow_redirects=True) as client:
+        async with httpx.AsyncClient(
+            follow_redirects=True, timeout=PATIENCE
+        ) as client:
             return await client.get(url, auth=auth)
 
     answer = asyncio.run(get())

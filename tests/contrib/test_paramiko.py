@@ -60,6 +60,9 @@ def test_both_sides_of_a_connection(kind: str) -> None:
     before = posture().exports
     ours, theirs = socket.socketpair()
     server, client = paramiko.Transport(theirs), paramiko.Transport(ours)
+    for side in (server, client):
+        for name in ("banner", "handshake", "auth", "channel"):
+            setattr(side, f"{name}_timeout", PATIENCE)
     public = paramiko.PKey.from_type_string(
         pkey(host).get_name(), pkey(host).asbytes()
     )
