@@ -60,7 +60,7 @@ def as_it_is(value: Any) -> Secret:  # noqa: ANN401 - what is checked
         try:
             read: Secret = value.read()
         except SourceError as error:
-            raise failure("secret_source", str(error)) from None
+            raise failure("secret_source", error.in_one()) from None
         return read
     raise failure(
         "secret_type",

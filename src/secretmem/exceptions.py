@@ -128,6 +128,10 @@ class SourceError(SecretmemError):
         self.reason = reason
         self.remedy = remedy
 
+    def in_one(self) -> str:
+        """Return the message and the remedy in one line."""
+        return f"{self}; {self.remedy}" if self.remedy else str(self)
+
 
 class CryptoError(SecretmemError):
     """

@@ -144,6 +144,10 @@ def test_a_passphrase_from_a_source(tmp_path: Path) -> None:
     few = ("--max-work-factor", "10")
     said = run("open", *source, *few, feed=sealed, code=FINDING).stderr
     assert b"max_work_factor=18" in said
+    missing = ("--passphrase-from", f"file:{tmp_path}/nothing")
+    said = run("seal", *missing, feed=MESSAGE, code=USAGE).stderr
+    assert b"ENOENT" in said
+    assert b"hint: check the name" in said
 
 
 def test_an_encrypted_identity(

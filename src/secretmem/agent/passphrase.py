@@ -61,7 +61,7 @@ def first(text: str) -> Secret:
             )
         return source.read()
     except SourceError as error:
-        raise PassphraseError(str(error)) from None
+        raise PassphraseError(error.in_one()) from None
 
 
 def _asked_twice() -> Secret:

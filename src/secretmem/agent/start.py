@@ -220,7 +220,9 @@ def _load_all(options: Options, agent: life.Agent) -> None:
             ]
             for path in options.keys:
                 agent.add(_load(path, identities))
-    except (named.NamedError, SourceError, age.AgeError) as error:
+    except SourceError as error:
+        raise StartError(error.in_one()) from None
+    except (named.NamedError, age.AgeError) as error:
         raise StartError(str(error)) from None
 
 

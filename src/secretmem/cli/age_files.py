@@ -52,7 +52,10 @@ def reported(command: Callable[P, None]) -> Callable[P, int]:
             where = f"{error.filename}: " if error.filename else ""
             voice.complain(f"{where}{voice.lower_first(str(error.strerror))}")
             return voice.FINDING
-        except (InvalidKey, SourceError, ValueError, EOFError) as error:
+        except SourceError as error:
+            voice.complain(str(error), *filter(None, [error.remedy]))
+            return voice.USAGE
+        except (InvalidKey, ValueError, EOFError) as error:
             return _said(error, voice.USAGE)
         return voice.FINE
 

@@ -138,7 +138,7 @@ class FromSource:
         try:
             found = sources.parse(value)
         except SourceError as error:
-            raise failure("secret_source", str(error)) from None
+            raise failure("secret_source", error.in_one()) from None
         allowed = _SCHEMES if self.schemes is None else self.schemes
         for each in _all(found):
             if each.scheme not in allowed:
