@@ -74,7 +74,10 @@ nitpick_ignore_regex = [
         r"(django|httpx|joserfc|jwt|nacl|paramiko|pg8000|psycopg|requests)\..*",
     ),
     ("py:class", r"secretmem\.contrib\.pydantic\._T"),
-    ("py:class", "(BaseSettings|FieldInfo|CoreSchema|GetCoreSchemaHandler)"),
+    (
+        "py:class",
+        "(BaseSettings|FieldInfo|CoreSchema|GetCoreSchemaHandler|Flask)",
+    ),
     ("py:class", r"(PGconn|(Async)?RowFactory|Row)"),
     ("py:class", r"(logging|os|socket|threading)\..*"),
     ("py:class", r"secretmem\.crypto\.stream\._(Reader|Writer)"),
