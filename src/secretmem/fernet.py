@@ -50,7 +50,7 @@ class Fernet:
 
     Args:
         key: A Secret with the 32 raw bytes, or with their 44 characters of
-            base64url, as `generate_key` of pyca gives them.
+            base64url, as `generate_key` of pyca gives them, or of base64.
 
     Raises:
         ValueError: The key has neither form.
@@ -64,11 +64,7 @@ class Fernet:
                 f"the key is a Secret, not {type(key).__name__}: "
                 "Secret.from_bytes(key) or Secret.from_file(path) makes one"
             )
-        if len(key) != _KEY_SIZE:
-            key = Secret.from_base64(key, urlsafe=True)
-        if len(key) != _KEY_SIZE:
-            raise ValueError("a Fernet key has 32 bytes, in base64url or raw")
-        self._key = key
+        self._key = key if len(key) == _KEY_SIZE else _decoded(key)
 
     @classmethod
     def generate_key(
@@ -148,6 +144,23 @@ class Fernet:
             raise InvalidToken from None
 
 
+def _decoded(text: Secret) -> Secret:
+    """Decode a key; as for pyca, ``+`` and ``/`` are ``-`` and ``_``."""
+    for urlsafe in (True, False):
+        try:
+            key = Secret.from_base64(text, urlsafe=urlsafe)
+        except ValueError:
+            continue
+        if len(key) == _KEY_SIZE:
+            return key
+        key.close()
+    raise ValueError(
+        f"a Fernet key is a Secret of {_KEY_SIZE} raw bytes or of their 44 "
+        f"characters of base64url; this one has {len(text)} bytes and is "
+        "neither"
+    )
+
+
 class MultiFernet:
     """
     Several keys: the first encrypts, all decrypt.
@@ -162,6 +175,12 @@ class MultiFernet:
         self._fernets = tuple(fernets)
         if not self._fernets:
             raise ValueError("MultiFernet needs at least one Fernet")
+        for each in self._fernets:
+            if not isinstance(each, Fernet):
+                raise TypeError(
+                    f"MultiFernet takes Fernet objects, not "
+                    f"{type(each).__name__}: Fernet(key) makes one"
+                )
 
     def encrypt(self, msg: Buffer) -> bytes:
         """Return a token of the first key."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from support.patience import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import FrameType
 
 
 pytestmark = pytest.mark.needs_secretmem
@@ -196,6 +199,83 @@ def test_a_signal_reads_again(mount: Mount, before: list[int]) -> None:
         assert _is(watch, "second")
         assert before == [signal.SIGHUP]
     assert signal.getsignal(signal.SIGHUP) is there
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_several_watches_have_one_signal(
+    mount: Mount, before: list[int], first: int
+) -> None:
+    """Whichever is closed first, the other is told."""
+    there = signal.getsignal(signal.SIGHUP)
+    watches = [mount.watch(interval=3600) for _ in range(2)]
+    for watch in watches:
+        watch.on_signal(signal.SIGHUP)
+    watches.pop(first).close()
+    mount.write("second")
+    signal.raise_signal(signal.SIGHUP)
+    (left,) = watches
+    assert _is(left, "second")
+    assert before == [signal.SIGHUP]
+    left.close()
+    assert signal.getsignal(signal.SIGHUP) is there
+
+
+def test_a_handler_that_came_later_stays(
+    mount: Mount, before: list[int]
+) -> None:
+    """`close` puts nothing over it."""
+    with mount.watch() as watch:
+        watch.on_signal(signal.SIGHUP)
+        ours = signal.getsignal(signal.SIGHUP)
+        assert callable(ours)
+
+        def later(number: int, frame: FrameType | None) -> None:
+            ours(number, frame)
+
+        signal.signal(signal.SIGHUP, later)
+    assert signal.getsignal(signal.SIGHUP) is later
+    signal.raise_signal(signal.SIGHUP)
+    assert before == [signal.SIGHUP]
+
+
+_CLOSED_IN_A_THREAD = """
+import os, signal, sys, threading
+from secretmem import sources
+watch = sources.File(sys.argv[1]).watch()
+watch.on_signal(signal.SIGHUP)
+signal.raise_signal(signal.SIGHUP)
+thread = threading.Thread(target=watch.close)
+thread.start()
+thread.join()
+print("closed", flush=True)
+signal.raise_signal(signal.SIGHUP)
+print("not here")
+"""
+
+
+def test_closed_in_another_thread(mount: Mount) -> None:
+    """The next signal does what it did before the watch."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-c", _CLOSED_IN_A_THREAD),
+            str(mount.folder / "key"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "closed\n", done
+    assert done.returncode == -signal.SIGHUP
+
+
+def test_a_thread_calls_after_what_others_saw_first(mount: Mount) -> None:
+    """Such as a use, or `check`."""
+    called = threading.Event()
+    with mount.watch(interval=0.5) as watch:
+        watch.follow(lambda _: called.set())
+        mount.write("second")
+        watch.check()
+        assert called.wait(PATIENCE)
 
 
 def test_a_thread_calls_after_a_change(mount: Mount) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Self
 
+from secretmem import Secret
 from secretmem._shown import unless_unmade
 from secretmem.age import _header, _wrap
 from secretmem.age.errors import WorkFactorError
@@ -14,7 +15,6 @@ from secretmem.exceptions import InvalidKey
 
 
 if TYPE_CHECKING:
-    from secretmem import Secret
     from secretmem.age._header import Stanza
 
 KIND = _header.SCRYPT
@@ -53,6 +53,10 @@ class Passphrase:
         work_factor: int = WORK_FACTOR,
         max_work_factor: int = MAX_WORK_FACTOR,
     ) -> None:
+        if not isinstance(passphrase, Secret):
+            raise TypeError(
+                f"the passphrase is a Secret, not {type(passphrase).__name__}"
+            )
         if not len(passphrase):
             raise InvalidKey("the passphrase is empty")
         for factor in (work_factor, max_work_factor):

@@ -21,6 +21,7 @@ from secretmem.age._edwards import montgomery
 from secretmem.crypto.exchange import x25519
 from secretmem.crypto.kdf import hkdf
 from secretmem.exceptions import InvalidKey
+from secretmem.keys._unreadable import load
 
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class SSHIdentity:
         Raises:
             InvalidKey: Damaged, of another kind, or a wrong passphrase.
         """
-        return cls(_native.KeyBase.load(text, passphrase, inherit=inherit))
+        return cls(load(text, passphrase, inherit=inherit))
 
     @classmethod
     def from_file(

@@ -9,6 +9,7 @@ from secretmem.agent import constraints, publickey
 from secretmem.agent.identities import Identity
 from secretmem.agent.wire import WireError
 from secretmem.exceptions import InvalidKey
+from secretmem.keys._unreadable import load
 
 
 if TYPE_CHECKING:
@@ -86,10 +87,11 @@ def load_key(
     Load a private key from a file's content.
 
     Raises:
+        PassphraseNeeded: It is encrypted, and there is none.
         InvalidKey: It is damaged, of an unknown kind, or the passphrase is
-            wrong or missing.
+            wrong.
     """
-    key = _native.KeyBase.load(encoded, passphrase, inherit=False)
+    key = load(encoded, passphrase, inherit=False)
     if key.kind == "x25519":
         key.close()
         raise InvalidKey("an X25519 key does not sign")

@@ -30,6 +30,7 @@ from secretmem.agent.extra import ExtraSession
 from secretmem.agent.sealing import SealingKey
 from secretmem.agent.sleep import Plan, Sleep
 from secretmem.exceptions import InvalidKey, SourceError
+from secretmem.keys._unreadable import PassphraseNeeded
 
 
 if TYPE_CHECKING:
@@ -232,17 +233,21 @@ def _load(path: Path, identities: Sequence[Any]) -> Identity:
         return loading.load_file(path, None, identities)
     except OSError as error:
         raise StartError(f"{path}: {error.strerror}") from None
+    except PassphraseNeeded as error:
+        last: InvalidKey = error
     except InvalidKey as error:
-        first = error
+        raise StartError(f"{path}: {error}") from None
     for _ in range(_TRIES):
         try:
             with Secret.prompt(f"Passphrase for {path}: ") as passphrase:
                 return loading.load_file(path, passphrase, identities)
-        except InvalidKey:
-            continue
+        except InvalidKey as error:
+            last = error
         except (OSError, EOFError):
-            break
-    raise StartError(f"{path}: {first}")
+            raise StartError(
+                f"{path}: {last}; there is no terminal to ask at"
+            ) from None
+    raise StartError(f"{path}: {last}")
 
 
 def _fork(options: Options, made: sockets.Sockets) -> int:

@@ -31,6 +31,8 @@ class Hmac:
     __slots__ = ("_algorithm", "_key")
 
     def __init__(self, key: Secret, algorithm: str = "sha256") -> None:
+        if not isinstance(key, Secret):
+            raise TypeError(f"the key is a Secret, not {type(key).__name__}")
         if algorithm not in SIZES:
             raise ValueError(f"algorithm is one of {', '.join(SIZES)}")
         self._key = key

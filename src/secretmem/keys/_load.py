@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secretmem import Secret, _policy
+from secretmem import Secret
 from secretmem.keys._ec import EllipticCurvePrivateKey
 from secretmem.keys._ed25519 import Ed25519PrivateKey
 from secretmem.keys._ml_dsa import (
@@ -20,11 +20,11 @@ from secretmem.keys._ml_kem import (
     MLKEMPrivateKey,
 )
 from secretmem.keys._rsa import RSAPrivateKey
+from secretmem.keys._unreadable import load
 from secretmem.keys._x25519 import X25519PrivateKey
 
 
 if TYPE_CHECKING:
-    from secretmem import _native
     from secretmem._sources import Path
 
     Loaded = (
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
         | RSAPrivateKey
         | X25519PrivateKey
     )
-else:
-    _native = _policy.bind()
 
 _SEED = 32
 _PQ: dict[str, type[MLDSAPrivateKey | MLKEMPrivateKey]] = {
@@ -111,7 +109,7 @@ def load_jwk(text: Secret, *, inherit: bool | None = None) -> Loaded:
 def _load(
     encoded: Secret, passphrase: Secret | None, *, inherit: bool | None
 ) -> Loaded:
-    key = _native.KeyBase.load(encoded, passphrase, inherit=inherit)
+    key = load(encoded, passphrase, inherit=inherit)
     if key.kind == "rsa":
         return RSAPrivateKey._of(key)  # noqa: SLF001 - the package's own
     if key.kind in ("p256", "p384", "p521"):

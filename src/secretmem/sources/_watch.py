@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from secretmem._shown import unless_unmade
 from secretmem.exceptions import LimitError, SourceError
+from secretmem.sources import _signals
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+    from types import TracebackType
     from typing import Any, Self
 
     from secretmem import Secret
@@ -69,7 +70,7 @@ class Watch:
         """How many new values there were after the first."""
         self._options = options
         self._poll = poll
-        self._undo: Callable[[], None] = lambda: None
+        self._untold: list[Callable[[], None]] = []
         self._closed = threading.Event()
         self._signalled = False
         self._begin()
@@ -117,6 +118,9 @@ class Watch:
         """
         Look each interval in a thread of its own, and call after a change.
 
+        A change that a use or `check` has seen first counts too; of several
+        between two looks it is called once.
+
         Args:
             changed: Called in that thread with this watch.  What it raises
                 goes to ``threading.excepthook``, and ends the thread.
@@ -126,13 +130,17 @@ class Watch:
         """
 
         def run() -> None:
+            seen = before
             while not self._closed.wait(max(self.interval, 0.05)):
                 with self._looking:
-                    new = self._look(force=False)
-                if new:
+                    self._look(force=self._signalled)
+                # It may be that somebody else has looked first.
+                if (now := self.changes) != seen:
+                    seen = now
                     changed(self)
 
         self._check_open()
+        before = self.changes
         thread = threading.Thread(
             target=run, name=f"watch {self.source.name}", daemon=True
         )
@@ -143,35 +151,25 @@ class Watch:
         """
         Read again at the next use after this signal, such as SIGHUP.
 
-        The handler that was there is called too, and is put back by `close`.
+        Several watches may have the same signal.  The handler that was there
+        is called too, and is put back when the last of them was closed.
 
         Raises:
             ValueError: Not in the main thread.
         """
-        import signal
-
         self._check_open()
+        self._untold.append(_signals.tell(number, self._told))
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            self._signalled = True
-            if callable(before):
-                before(number, frame)
-
-        before = signal.signal(number, handle)
-        undo = self._undo
-
-        def put_back() -> None:
-            signal.signal(number, before)
-            undo()
-
-        self._undo = put_back
+    def _told(self) -> None:
+        self._signalled = True
 
     def close(self) -> None:
         """Stop following; the value ends after its last use."""
         if self._closed.is_set():
             return
         self._closed.set()
-        self._undo()
+        while self._untold:
+            self._untold.pop()()
         with self._lock:
             self._value.old = True
             self._value.end_if_unused()
