@@ -132,7 +132,7 @@ def _changed(**changes: object) -> dict[str, object]:
         _changed(d="AAAA"),
         _changed(d=PUBLISHED[1]["d"] + "="),
         _changed(d=PUBLISHED[1]["d"].replace("g", "+")),
-        _changed(d=5),
+        _changed(d=577775),
         _changed(d=["a"]),
         _changed(x=PUBLISHED[1]["y"]),
         _changed(d=PUBLISHED[0]["d"]),
