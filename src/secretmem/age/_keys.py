@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from secretmem import _native
-    from secretmem.age._header import Header
+    from secretmem.age._header import Header, Stanza
 else:
     _native = _policy.bind()
 
@@ -95,11 +95,24 @@ def _file_key(header: Header, identities: Sequence[_wrap.Identity]) -> Secret:
             key = identity.unwrap(stanza)
             if key is not None:
                 return key
+    raise NoMatchError(_no_match(stanzas, identities))
+
+
+def _no_match(
+    stanzas: Sequence[Stanza], identities: Sequence[_wrap.Identity]
+) -> str:
+    """Say who could decrypt it."""
+    if any(s.kind == _scrypt.KIND for s in stanzas):
+        if any(isinstance(each, _scrypt.Passphrase) for each in identities):
+            return "the passphrase is wrong"
+        return "the file is encrypted with a passphrase; give it"
     kinds = ", ".join(sorted({s.kind for s in stanzas}))
-    raise NoMatchError(
-        f"none of {len(identities)} identities opens the file, which is for "
-        f"{len(stanzas)} recipients of type {kinds}; give the identity or "
-        "the passphrase of one of them"
+    given, there = len(identities), len(stanzas)
+    return (
+        f"none of {given} {'identity' if given == 1 else 'identities'} "
+        f"decrypts the file, which is for {there} "
+        f"{'recipient' if there == 1 else 'recipients'} of type {kinds}; "
+        "give the identity of one of them"
     )
 
 

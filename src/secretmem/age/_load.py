@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from secretmem.age._scrypt import MAX_WORK_FACTOR, Passphrase
 from secretmem.age._ssh import SSHIdentity, SSHRecipient
 from secretmem.age._x25519 import Identity, Recipient, read_identities
 from secretmem.exceptions import InvalidKey
+from secretmem.keys._unreadable import is_encrypted_pem
 
 
 if TYPE_CHECKING:
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 
 _PEM = b"-----BEGIN "
 _ARMOR = b"-----BEGIN AGE "
-_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
-# How such a file goes on: in base64, as much as its public beginning decides.
-_MAGIC = base64.b64encode(b"openssh-key-v1")[:18]
-_PLAIN = base64.b64encode(b"openssh-key-v1\0\0\0\0\4none\0")
-_PKCS8 = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
-_TRADITIONAL = tuple(
-    b"-----BEGIN %sPRIVATE KEY-----" % kind
-    for kind in (b"RSA ", b"EC ", b"DSA ", b"")
-)
 _AGE = b"age-encryption.org/v1"
 
 
@@ -102,19 +93,7 @@ def is_encrypted(source: Path | Secret) -> bool:
         OSError: It cannot be read.
     """
     with _text(source) as text:
-        if _is_age(text):
-            return True
-        if _begins_line(text, _OPENSSH, _MAGIC):
-            return not _begins_line(text, _OPENSSH, _PLAIN)
-        return _begins(text, _PKCS8) or any(
-            _begins_line(text, label, b"Proc-Type: 4,ENCRYPTED")
-            for label in _TRADITIONAL
-        )
-
-
-def _begins_line(text: Secret, first: bytes, second: bytes) -> bool:
-    """Tell whether it begins with a line and then so, as all systems do."""
-    return any(_begins(text, first + end + second) for end in (b"\n", b"\r\n"))
+        return _is_age(text) or is_encrypted_pem(text)
 
 
 def _begins(text: Secret, start: bytes) -> bool:
@@ -153,7 +132,7 @@ def load_recipients(path: Path) -> list[Recipient | SSHRecipient]:
     Read a file of recipients, one a line; lines with ``#`` are comments.
 
     Raises:
-        InvalidKey: A line is no recipient; says which.
+        InvalidKey: A line is no recipient; says which.  Or there is none.
         OSError, UnicodeError: It cannot be read.
     """
     found = []
@@ -167,4 +146,9 @@ def load_recipients(path: Path) -> list[Recipient | SSHRecipient]:
             except InvalidKey as error:
                 where = f"{os.fsdecode(path)}, line {number}"
                 raise InvalidKey(f"{where}: {error}") from None
+    if not found:
+        raise InvalidKey(
+            f"{os.fsdecode(path)}: the file holds no recipient; it has one a "
+            "line: age1..., ssh-ed25519 ... or ssh-rsa ..."
+        )
     return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, Self
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+# What opening /dev/tty says (tty(4)).
+_NO_TERMINAL = (errno.ENXIO, errno.ENOTTY, errno.ENOENT)
 # Bytes after which progress is shown again.
 _STEP = 16 << 20
 
@@ -34,7 +38,7 @@ def reported(command: Callable[P, None]) -> Callable[P, int]:
             SourceError,
             UnavailableError,
         )
-        from secretmem.age import AgeError
+        from secretmem.age import AgeError, WorkFactorError
 
         try:
             command(*args, **kwargs)
@@ -46,6 +50,11 @@ def reported(command: Callable[P, None]) -> Callable[P, int]:
             return voice.UNAVAILABLE
         except BrokenPipeError:
             raise
+        except WorkFactorError as error:
+            what, _, _ = str(error).partition("; ")
+            option = f"--max-work-factor {error.work_factor}"
+            voice.complain(what, f"pass {option} if you trust the file")
+            return voice.FINDING
         except AgeError as error:
             return _said(error, voice.FINDING)
         except OSError as error:
@@ -88,7 +97,34 @@ def passphrase(source_text: str | None, *, confirm: bool) -> Secret:
 
     if source_text is not None:
         return sources.read(source_text)
-    return Secret.prompt("Passphrase: ", confirm=confirm, name="passphrase")
+    try:
+        return Secret.prompt(
+            "Passphrase: ", confirm=confirm, name="passphrase"
+        )
+    except OSError as error:
+        if error.errno not in _NO_TERMINAL:
+            raise
+        raise ValueError(
+            "there is no terminal to ask for the passphrase; say with "
+            "--passphrase-from SOURCE where it is, such as file:PATH or fd:3"
+        ) from None
+
+
+def check_apart(source: int, output: str | None) -> None:
+    """
+    Refuse to replace the input by the output.
+
+    Raises:
+        ValueError: They are the same file.
+    """
+    if output is None:
+        return
+    with suppress(FileNotFoundError):
+        to, of = os.stat(output), os.fstat(source)  # noqa: PTH116 - as given
+        if os.path.samestat(to, of) and stat.S_ISREG(of.st_mode):
+            raise ValueError(
+                f"{output}: input and output are the same file; name another"
+            )
 
 
 class Counter:

@@ -88,6 +88,7 @@ def command(
             made = age.Passphrase(phrase, max_work_factor=max_work_factor)
             identities.append(stack.enter_context(made))
         source = stack.enter_context(age_files.source(file))
+        age_files.check_apart(source, output)
         target = age_output.target(output, 0o600, _TERMINAL)
         fd = stack.enter_context(target)
         counter = stack.enter_context(age_files.Counter("opened"))
@@ -100,13 +101,16 @@ def _load(
     path: str, phrase_source: str | None, max_work_factor: int
 ) -> list[age.Identity | age.SSHIdentity]:
     """Load a file of identities, with a passphrase if it needs one."""
-    from secretmem import Secret, age
+    from secretmem import InvalidKey, Secret, age
 
     # Read once: it may be a pipe of the shell.
     with Secret.from_file(path) as text:
-        if not age.is_encrypted(text):
-            return age.load_identities(text)
-        with age_files.passphrase(phrase_source, confirm=False) as phrase:
-            return age.load_identities(
-                text, phrase, max_work_factor=max_work_factor
-            )
+        try:
+            if not age.is_encrypted(text):
+                return age.load_identities(text)
+            with age_files.passphrase(phrase_source, confirm=False) as phrase:
+                return age.load_identities(
+                    text, phrase, max_work_factor=max_work_factor
+                )
+        except (InvalidKey, age.NoMatchError) as error:
+            raise type(error)(f"{path}: {error}") from None

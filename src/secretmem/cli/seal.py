@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -85,11 +86,12 @@ def command(
             "give recipients (-r, -R), or a passphrase (-p) and no recipient"
         )
     refusal = None if armor else _BINARY
-    with (
-        age_files.source(file) as source,
-        age_output.target(output, 0o666, refusal) as target,
-        age_files.Counter("sealed") as counter,
-    ):
+    with ExitStack() as stack:
+        source = stack.enter_context(age_files.source(file))
+        age_files.check_apart(source, output)
+        writing = age_output.target(output, 0o666, refusal)
+        target = stack.enter_context(writing)
+        counter = stack.enter_context(age_files.Counter("sealed"))
         if by_phrase:
             with age_files.passphrase(phrase_source, confirm=True) as phrase:
                 to: list[age.Passphrase] = [age.Passphrase(phrase)]

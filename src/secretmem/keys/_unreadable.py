@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 from secretmem import _policy
@@ -24,14 +25,16 @@ _KINDS = (
 
 _BEGIN = b"-----BEGIN "
 _OPENSSH = _BEGIN + b"OPENSSH PRIVATE KEY-----"
-# OpenSSH's own format with the cipher "none" (PROTOCOL.key), in base64 up to
-# the last whole character.
-_OPEN_OPENSSH = b"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
+# How such a file goes on (PROTOCOL.key): in base64, as much as its public
+# beginning decides.
+_MAGIC = base64.b64encode(b"openssh-key-v1")[:18]
+_PLAIN = base64.b64encode(b"openssh-key-v1\0\0\0\0\4none\0")
 _ENCRYPTED = _BEGIN + b"ENCRYPTED PRIVATE KEY-----"
 # RFC 1421, section 4.6.1.1, behind the label.
 _PROC_TYPE = b"Proc-Type: 4,ENCRYPTED"
-_OLD_LABELS = tuple(
-    _BEGIN + kind + b" PRIVATE KEY-----" for kind in (b"RSA", b"EC", b"DSA")
+_TRADITIONAL = tuple(
+    _BEGIN + kind + b"PRIVATE KEY-----"
+    for kind in (b"RSA ", b"EC ", b"DSA ", b"")
 )
 _PUBLIC = (
     *(_BEGIN + b"PUBLIC KEY", _BEGIN + b"RSA PUBLIC KEY"),
@@ -61,7 +64,7 @@ def load(
     except InvalidKey as error:
         if str(error) != _UNREADABLE:
             raise
-    if not is_encrypted(encoded):
+    if not (is_encrypted_pem(encoded) or _is_encrypted_der(encoded)):
         raise InvalidKey(f"{_UNREADABLE}: {_cause(encoded)}")
     if passphrase is None:
         raise PassphraseNeeded(
@@ -74,16 +77,18 @@ def load(
     )
 
 
-def is_encrypted(encoded: Secret) -> bool:
-    """Tell by the label of PEM, or the outer structure of DER."""
-    if _begins(encoded, _ENCRYPTED):
-        return True
-    if _begins(encoded, _OPENSSH):
-        return not _next_line_begins(encoded, len(_OPENSSH), _OPEN_OPENSSH)
-    for label in _OLD_LABELS:
-        if _begins(encoded, label):
-            return _next_line_begins(encoded, len(label), _PROC_TYPE)
-    return _is_encrypted_der(encoded)
+def is_encrypted_pem(encoded: Secret) -> bool:
+    """
+    Tell whether a key in PEM needs a passphrase.
+
+    By its cipher (PROTOCOL.key of OpenSSH), its label (RFC 7468, section 11)
+    or a header ``Proc-Type`` (RFC 1421, section 4.6.1.1).
+    """
+    if _next_line_begins(encoded, _OPENSSH, _MAGIC):
+        return not _next_line_begins(encoded, _OPENSSH, _PLAIN)
+    return _begins(encoded, _ENCRYPTED) or any(
+        _next_line_begins(encoded, label, _PROC_TYPE) for label in _TRADITIONAL
+    )
 
 
 def _is_encrypted_der(encoded: Secret) -> bool:
@@ -112,10 +117,10 @@ def _begins(encoded: Secret, mark: bytes) -> bool:
     return _has(encoded, 0, mark)
 
 
-def _next_line_begins(encoded: Secret, end: int, mark: bytes) -> bool:
-    """Tell what is behind a line feed, or a carriage return and one."""
+def _next_line_begins(encoded: Secret, first: bytes, second: bytes) -> bool:
+    """Tell whether it begins with a line and then so, as all systems do."""
     return any(
-        _has(encoded, end, ending + mark) for ending in (b"\n", b"\r\n")
+        _begins(encoded, first + end + second) for end in (b"\n", b"\r\n")
     )
 
 
