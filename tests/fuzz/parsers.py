@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from secretmem import Secret, _native, age, fernet, keys
+from secretmem import SealedStore, Secret, _native, age, fernet, keys
 from secretmem._keyring import KeyRing
+from secretmem._sealed import _file
 from secretmem.agent import constraints, wire
 from vectors import cases
 
@@ -171,13 +173,28 @@ def _tokens() -> dict[str, Parser]:
     )
     text = b"# created\nAGE-SECRET-KEY-1" + b"Q" * 58 + b"\n"
     recipient = str(identity.recipient).encode()
+    store, unlock = _store()
     return {
+        "sealed": Parser(unlock, (store,)),
         "fernet": Parser(tokens.decrypt, (tokens.encrypt(b"message"),)),
         "keyring": Parser(ring.decrypt, (ring.encrypt(b"message"),)),
         "age": Parser(lambda data: age.decrypt(data, [identity]), sealed),
         "age_identities": Parser(_identities, (text, *_forms(NoEncryption()))),
         "age_recipient": Parser(_recipient, (recipient, b"ssh-ed25519 AAAA")),
     }
+
+
+def _store() -> tuple[bytes, Callable[[bytes], object]]:
+    """Make a file of a store, and what reads it."""
+    key = SealedStore.generate_key()
+    with SealedStore(key) as store:
+        store["name"] = key
+        store.put("\u00e9", key, ttl=1e6, once=True)
+        sealer, records = store._table.copy()
+        file = io.BytesIO()
+        _file.write(file, _file.Content(sealer, 1, records))
+    unlock = _file.Unlock.of(key, ())
+    return file.getvalue(), lambda data: _file.read(io.BytesIO(data), unlock)
 
 
 @functools.cache
@@ -189,5 +206,5 @@ def parsers() -> dict[str, Parser]:
 NAMES = (
     *("base64", "base32", "hex", "pem", "json", "dotenv"),
     *("key", "encrypted_key", "jwk", "agent"),
-    *("fernet", "keyring", "age", "age_identities", "age_recipient"),
+    *("sealed", "fernet", "keyring", "age", "age_identities", "age_recipient"),
 )

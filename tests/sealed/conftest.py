@@ -12,6 +12,7 @@ from secretmem._sealed import _record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Clock:
@@ -45,6 +46,12 @@ def store(key: Secret) -> Iterator[SealedStore]:
     """An empty store."""
     with SealedStore(key) as made:
         yield made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a file is written."""
+    return tmp_path / "store"
 
 
 def secret(data: bytes) -> Secret:

@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -362,4 +363,7 @@ class LikeADict(RuleBasedStateMachine):
         self.store.close()
 
 
+LikeADict.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=20, deadline=None
+)
 TestLikeADict = pytest.mark.needs_secretmem(LikeADict.TestCase)

@@ -40,24 +40,33 @@ from secretmem._sealed._sealer import (
     MAC_SIZE,
     Sealer,
 )
-from secretmem.exceptions import DamagedStoreError, WrongKeyError
+from secretmem.exceptions import CryptoError, DamagedStoreError, WrongKeyError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO, Self
 
     from secretmem import Secret
     from secretmem._sources import Path
     from secretmem.age._wrap import Identity
 
-LINE = b"secretmem sealed store 1\n"
-_KIND = b"file"
 _HEAD = struct.Struct(f">{ID_SIZE}s{CHECK_SIZE}sQQI")
 _LENGTHS = struct.Struct(">HI")
 # An age file with a key of 32 bytes to as many recipients as age reads.
 _MOST_WRAPPED = 2 << 20
 _BUFFER = 1 << 20
+
+
+class Form(NamedTuple):
+    """What is written: files, or what is like them."""
+
+    line: bytes
+    kind: bytes
+    well_formed: Callable[[bytes], bool]
+
+
+FILE = Form(b"secretmem sealed store 1\n", b"file", _record.well_formed)
 
 
 class Content(NamedTuple):
@@ -68,7 +77,7 @@ class Content(NamedTuple):
     records: dict[str, bytes]
 
 
-def head(content: Content, line: bytes = LINE) -> bytes:
+def _head(content: Content, form: Form) -> bytes:
     """Write what precedes the values."""
     sealer = content.sealer
     fixed = _HEAD.pack(
@@ -78,23 +87,23 @@ def head(content: Content, line: bytes = LINE) -> bytes:
         len(content.records),
         len(sealer.wrapped),
     )
-    return line + fixed + sealer.wrapped
+    return form.line + fixed + sealer.wrapped
 
 
-def _pieces(content: Content) -> Iterator[bytes]:
-    yield head(content)
+def _pieces(content: Content, form: Form) -> Iterator[bytes]:
+    yield _head(content, form)
     for name, record in content.records.items():
         text = _record.encoded(name)
         yield _LENGTHS.pack(len(text), len(record)) + text + record
 
 
-def write(file: BinaryIO, content: Content) -> None:
+def write(file: BinaryIO, content: Content, form: Form = FILE) -> None:
     """Write all of it, the MAC last."""
     whole = hashlib.sha256()
-    for piece in _pieces(content):
+    for piece in _pieces(content, form):
         whole.update(piece)
         file.write(piece)
-    file.write(content.sealer.mac(_KIND, whole.digest()))
+    file.write(content.sealer.mac(form.kind, whole.digest()))
 
 
 def save(path: Path, content: Content) -> None:
@@ -125,9 +134,14 @@ def load(path: Path, unlock: Unlock) -> Content:
         WrongKeyError, DamagedStoreError: See `read`.
         OSError: It cannot be read.
     """
-    with open(path, "rb", _BUFFER) as file:  # noqa: PTH123 - a path of any kind
+    # A FIFO would let it wait; a terminal would be this process's.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    with open(os.open(path, flags), "rb", _BUFFER) as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("a store is loaded from a regular file")
+            raise ValueError(
+                "a store is loaded from a file, which "
+                f"{os.fsdecode(path)} is not"
+            )
         return read(file, unlock)
 
 
@@ -136,6 +150,21 @@ class Unlock(NamedTuple):
 
     key: Secret | None
     identities: Sequence[Identity]
+
+    @classmethod
+    def of(cls, key: Secret | None, identities: Sequence[Identity]) -> Self:
+        """
+        Take what `load` was given.
+
+        Raises:
+            TypeError: Neither, or both.
+        """
+        if (key is None) is not bool(identities):
+            raise TypeError(
+                "a store is loaded with its key or with identities: one of "
+                "the two"
+            )
+        return cls(key, identities)
 
     def sealer(self, identity: bytes, check: bytes, wrapped: bytes) -> Sealer:
         """
@@ -150,12 +179,21 @@ class Unlock(NamedTuple):
             raise WrongKeyError(
                 "the store was not saved for recipients: only its key opens it"
             )
+        with self._unwrapped(wrapped) as key:
+            return _checked(Sealer(key, identity, wrapped), check)
+
+    def _unwrapped(self, wrapped: bytes) -> Secret:
+        """Decrypt the key; for whom it is not, that is no damage."""
         from secretmem import age
 
-        with age.decrypt(
-            wrapped, self.identities, max_size=KEY_SIZE, name="sealed store"
-        ) as key:
-            return _checked(Sealer(key, identity, wrapped), check)
+        try:
+            key = age.decrypt(wrapped, self.identities, max_size=KEY_SIZE)
+        except ValueError as error:
+            raise damaged(f"in its key, {error}") from None
+        if len(key) != KEY_SIZE:
+            key.close()
+            raise damaged(f"its key does not have {KEY_SIZE} bytes")
+        return key
 
 
 def _checked(sealer: Sealer, check: bytes) -> Sealer:
@@ -168,7 +206,7 @@ def _checked(sealer: Sealer, check: bytes) -> Sealer:
     return sealer
 
 
-class Reader:
+class _Reader:
     """Reads what has a length, and digests it."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -199,11 +237,11 @@ def damaged(what: str) -> DamagedStoreError:
     )
 
 
-def begin(
-    reader: Reader, unlock: Unlock, line: bytes = LINE
+def _begin(
+    reader: _Reader, unlock: Unlock, form: Form
 ) -> tuple[Sealer, int, int]:
     """Read the head: sealer, generation, count."""
-    if reader.take(len(line)) != line:
+    if reader.take(len(form.line)) != form.line:
         raise DamagedStoreError(
             "this is no sealed store of version 1: give what "
             "SealedStore.save wrote"
@@ -216,23 +254,21 @@ def begin(
     return unlock.sealer(identity, check, wrapped), generation, count
 
 
-def finish(reader: Reader, sealer: Sealer, kind: bytes) -> None:
+def _finish(reader: _Reader, sealer: Sealer, kind: bytes) -> None:
     """Read and check the MAC, which ends it."""
-    from secretmem.crypto.errors import InvalidSignature
-
     digest = reader.digest()
     mac = reader.take(MAC_SIZE)
     if reader.left:
         raise damaged("something follows its end")
     try:
         sealer.verify(kind, digest, mac)
-    except InvalidSignature:
+    except CryptoError:
         raise damaged("it was changed after it was written") from None
 
 
-def read(file: BinaryIO, unlock: Unlock) -> Content:
+def read(file: BinaryIO, unlock: Unlock, form: Form = FILE) -> Content:
     """
-    Read a file of a known size.
+    Read all of it.
 
     Raises:
         WrongKeyError: It is of another key.
@@ -240,24 +276,24 @@ def read(file: BinaryIO, unlock: Unlock) -> Content:
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    reader = Reader(file, size)
-    sealer, generation, count = begin(reader, unlock)
+    reader = _Reader(file, size)
+    sealer, generation, count = _begin(reader, unlock, form)
     try:
-        records = _records(reader, count)
-        finish(reader, sealer, _KIND)
+        records = _records(reader, count, form)
+        _finish(reader, sealer, form.kind)
     except BaseException:
         sealer.close()
         raise
     return Content(sealer, generation, records)
 
 
-def _records(reader: Reader, count: int) -> dict[str, bytes]:
+def _records(reader: _Reader, count: int, form: Form) -> dict[str, bytes]:
     records = {}
     for _ in range(count):
         of_name, of_record = _LENGTHS.unpack(reader.take(_LENGTHS.size))
-        name = decoded(reader.take(of_name))
+        name = _decoded(reader.take(of_name))
         record = reader.take(of_record)
-        if not _record.well_formed(record):
+        if not form.well_formed(record):
             raise damaged("a value is not formed as values are")
         records[name] = record
     if len(records) != count:
@@ -265,7 +301,7 @@ def _records(reader: Reader, count: int) -> dict[str, bytes]:
     return records
 
 
-def decoded(text: bytes) -> str:
+def _decoded(text: bytes) -> str:
     """Read a name."""
     try:
         return text.decode("utf-8", "surrogatepass")

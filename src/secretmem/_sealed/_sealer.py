@@ -11,7 +11,12 @@ from secretmem._sealed import _record
 from secretmem.crypto.aead import XChaCha20Poly1305
 from secretmem.crypto.kdf import hkdf
 from secretmem.crypto.mac import Hmac
-from secretmem.exceptions import DamagedStoreError, InvalidKey
+from secretmem.exceptions import (
+    CryptoError,
+    DamagedStoreError,
+    InvalidKey,
+    KeyLimitError,
+)
 
 
 if TYPE_CHECKING:
@@ -78,22 +83,18 @@ class Sealer:
         self.check = self._mac.digest(b"check")[:CHECK_SIZE]
 
     @classmethod
-    def new(cls, key: Secret, recipients: Iterable[Recipient] = ()) -> Self:
+    def new(
+        cls, key: Secret, recipients: Iterable[Recipient | str] = ()
+    ) -> Self:
         """Make one of a new store; encrypt its key to recipients."""
-        wrapped = b""
         to = tuple(recipients)
-        made = cls(key, os.urandom(ID_SIZE))
-        if to:
-            from secretmem import age
-
-            wrapped = age.encrypt(key, to)
-        made.wrapped = wrapped
-        return made
+        wrapped = key.seal_to(*to) if to else b""
+        return cls(key, os.urandom(ID_SIZE), wrapped)
 
     @classmethod
     def generate(
         cls,
-        recipients: Iterable[Recipient] = (),
+        recipients: Iterable[Recipient | str] = (),
         *,
         inherit: bool | None = None,
     ) -> Self:
@@ -116,8 +117,6 @@ class Sealer:
         Raises:
             DamagedStoreError: It is not what was sealed under this name.
         """
-        from secretmem.crypto.errors import InvalidTag
-
         start = _record.split(record)
         end = start + _record.NONCE
         head = record[:start]
@@ -128,7 +127,10 @@ class Sealer:
                 self._prefix + head + name,
                 name=label,
             )
-        except InvalidTag:
+        except (InvalidKey, KeyLimitError):
+            raise
+        except CryptoError:
+            # Its class, InvalidTag, would load cryptography.
             raise DamagedStoreError(
                 f"the sealed value {label!r} was changed after it was "
                 "sealed, or belongs to another name"

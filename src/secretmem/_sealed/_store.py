@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, TypeVar, final, overload
 
 from secretmem import Secret
-from secretmem._sealed import _file, _record, _values
+from secretmem._sealed import _file, _mapping, _record, _values
+from secretmem._sealed._file import Unlock
+from secretmem._sealed._mapping import PREFIX
 from secretmem._sealed._sealer import KEY_SIZE, Sealer
 from secretmem._sealed._table import Table
 from secretmem._sealed._values import Alone, SealedSecret
@@ -61,7 +63,7 @@ class SealedStore(MutableMapping[str, SealedSecret]):
     _table: Table
 
     def __init__(
-        self, key: Secret, *, recipients: Iterable[Recipient] = ()
+        self, key: Secret, *, recipients: Iterable[Recipient | str] = ()
     ) -> None:
         self._table = Table(Sealer.new(key, recipients))
 
@@ -72,7 +74,7 @@ class SealedStore(MutableMapping[str, SealedSecret]):
     def generate(
         cls,
         *,
-        recipients: Iterable[Recipient] = (),
+        recipients: Iterable[Recipient | str] = (),
         inherit: bool | None = None,
     ) -> Self:
         """
@@ -144,13 +146,11 @@ class SealedStore(MutableMapping[str, SealedSecret]):
         *,
         once: bool,
     ) -> None:
-        with sealed._claimed() as (sealer, record):  # noqa: SLF001 - of this package
-            label = _record.encoded(sealed.name or "")
+        with sealed._moving() as (secret, record):  # noqa: SLF001 - of this package
             if expiry is None:
                 expiry = _record.expiry(record)
             once = once or _record.once(record)
-            with sealer.open(record, label, sealed.name) as secret:
-                self._table.put(name, secret, expiry, once=once)
+            self._table.put(name, secret, expiry, once=once)
 
     def __setitem__(self, name: str, secret: Secret | SealedSecret) -> None:
         self.put(name, secret)
@@ -235,7 +235,7 @@ class SealedStore(MutableMapping[str, SealedSecret]):
         self,
         key: Secret | None = None,
         *,
-        recipients: Iterable[Recipient] = (),
+        recipients: Iterable[Recipient | str] = (),
         inherit: bool | None = None,
     ) -> None:
         """
@@ -313,8 +313,56 @@ class SealedStore(MutableMapping[str, SealedSecret]):
             NoMatchError: No identity fits; of `secretmem.age`.
             OSError: It cannot be read.
         """
-        unlock = _unlock(key, identities)
+        unlock = Unlock.of(key, identities)
         return cls._of(Table.of(_file.load(path, unlock)))
+
+    def save_to(
+        self, mapping: MutableMapping[str, bytes], *, prefix: str = PREFIX
+    ) -> None:
+        """
+        Write the store to a mapping from str to bytes, such as of `shelve`.
+
+        Each value is an item, and one more, written after them, says which
+        belong to the store.  Values that are there already are not written
+        again, and those of the state before are deleted at the end: if the
+        mapping keeps single items whole and in order, it has one state or the
+        other whatever happens.
+
+        Args:
+            mapping: Its keys are used that begin with the prefix.
+            prefix: Another for each store.
+
+        Raises:
+            ValueError: As `save`.
+            Exception: What the mapping raises.
+        """
+        with self._table.saving() as content:
+            _mapping.save(mapping, prefix, content)
+
+    @classmethod
+    def load_from(
+        cls,
+        mapping: Mapping[str, bytes],
+        key: Secret | None = None,
+        *,
+        identities: Sequence[Identity] = (),
+        prefix: str = PREFIX,
+    ) -> Self:
+        """
+        Read what `save_to` wrote.
+
+        Args:
+            mapping: Where it is.
+            key: As for `load`.
+            identities: As for `load`.
+            prefix: As for `save_to`.
+
+        Raises:
+            KeyError: There is no store with this prefix.
+            WrongKeyError, DamagedStoreError, NoMatchError: As `load`.
+        """
+        unlock = Unlock.of(key, identities)
+        return cls._of(Table.of(_mapping.load(mapping, prefix, unlock)))
 
     @property
     def closed(self) -> bool:
@@ -345,11 +393,3 @@ class SealedStore(MutableMapping[str, SealedSecret]):
 
     def __reduce__(self) -> NoReturn:
         self.__reduce_ex__(0)
-
-
-def _unlock(
-    key: Secret | None, identities: Sequence[Identity]
-) -> _file.Unlock:
-    if (key is None) is not bool(identities):
-        raise TypeError("a store is loaded with its key, or with identities")
-    return _file.Unlock(key, identities)

@@ -169,19 +169,23 @@ class Table:
             name, record = self._present().popitem()
             return name, self.sealer, record
 
-    def claim(self, name: str) -> tuple[Sealer, bytes]:
-        """Return a record to be opened; removes one that opens once."""
+    def opened(self, name: str) -> tuple[Secret, bytes]:
+        """Open a record, and remove it if it opens once."""
         with self._lock:
             record = self._find(name)
+            sealer = self._check()
             if _record.once(record):
-                del self.records[name]
-            return self.sealer, record
+                # Under the lock: nobody else opens it, and it stays if this
+                # fails.
+                secret = sealer.open(record, _record.encoded(name), name)
+                self.records.pop(name, None)
+                return secret, record
+        return sealer.open(record, _record.encoded(name), name), record
 
-    def restore(self, name: str, record: bytes) -> None:
-        """Give back what was claimed and could not be opened."""
-        with self._lock:
-            if self._sealer is not None:
-                self._enter(name, record)
+    def back(self, name: str, secret: Secret, record: bytes) -> None:
+        """Take back what was opened once, unless there is another by now."""
+        if not self.closed and not self.has(name):
+            self.put(name, secret, _record.expiry(record), once=True)
 
     def clear(self) -> None:
         """Remove all records."""

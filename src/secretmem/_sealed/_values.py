@@ -24,11 +24,11 @@ class Holder(Protocol):
     def find(self, name: str, /) -> bytes:
         """Return the record."""
 
-    def claim(self, name: str, /) -> tuple[Sealer, bytes]:
-        """Return it to be opened; it is gone then, if it opens once."""
+    def opened(self, name: str, /) -> tuple[Secret, bytes]:
+        """Open the record, which is gone then if it opens once."""
 
-    def restore(self, name: str, record: bytes, /) -> None:
-        """Take back what was claimed and could not be opened."""
+    def back(self, name: str, secret: Secret, record: bytes, /) -> None:
+        """Take back what was opened once, for nothing."""
 
 
 @final
@@ -110,21 +110,20 @@ class SealedSecret:
             ForkError: The key is private to the process that forked this
                 one.
         """
-        with self._claimed() as (sealer, record):
-            name = self._name
-            return sealer.open(record, _record.encoded(name or ""), name)
+        return self._holder.opened(self._name or "")[0]
 
     @contextmanager
-    def _claimed(self) -> Iterator[tuple[Sealer, bytes]]:
-        """Give the record; what fails meanwhile does not use it up."""
+    def _moving(self) -> Iterator[tuple[Secret, bytes]]:
+        """Open it; what fails meanwhile does not use it up."""
         name = self._name or ""
-        sealer, record = self._holder.claim(name)
-        try:
-            yield sealer, record
-        except BaseException:
-            if _record.once(record):
-                self._holder.restore(name, record)
-            raise
+        secret, record = self._holder.opened(name)
+        with secret:
+            try:
+                yield secret, record
+            except BaseException:
+                if _record.once(record):
+                    self._holder.back(name, secret, record)
+                raise
 
     def __repr__(self) -> str:
         name = "" if self._name is None else f" {self._name!r}"
@@ -181,15 +180,20 @@ class Alone:
             raise ClosedError("the SealedSecret has expired")
         return record
 
-    def claim(self, name: str) -> tuple[Sealer, bytes]:
-        """Return it to be opened."""
+    def opened(self, name: str) -> tuple[Secret, bytes]:
+        """Open it."""
         with _Process.lock:
             record = self.find(name)
+            secret = self._open(record, name)
             if _record.once(record):
                 self._record = None
-            return self._sealer, record
+        return secret, record
 
-    def restore(self, _name: str, record: bytes) -> None:
+    def _open(self, record: bytes, name: str) -> Secret:
+        text = _record.encoded(name)
+        return self._sealer.open(record, text, name or None)
+
+    def back(self, _name: str, _secret: Secret, record: bytes) -> None:
         """Take it back."""
         self._record = record
 

@@ -150,13 +150,15 @@ def moved_values(stage: Stage) -> None:
 @program(
     "SealedStore.save",
     "SealedStore.load",
+    "SealedStore.save_to",
+    "SealedStore.load_from",
     "SealedStore.generation",
     payloads=("{key}", "{plain}"),
     material="symmetric",
     no_control=_ALONE,
 )
 def saved_store(stage: Stage) -> None:
-    """To a file and back, by key and by identity."""
+    """To a file and back, by key and by identity; to a dict and back."""
     from secretmem import SealedStore, age
 
     key, value = stage.secret("{key}"), stage.secret()
@@ -167,6 +169,8 @@ def saved_store(stage: Stage) -> None:
     path = f"{stage.folder}/store"
     store.save(path)
     assert store.generation == 1
+    there: dict[str, bytes] = {}
+    store.save_to(there)
     stage.check(b"saved")
     again = SealedStore.load(path, key)
     third = SealedStore.load(path, identities=[identity])
@@ -177,6 +181,8 @@ def saved_store(stage: Stage) -> None:
         store.save(path)
         SealedStore.load(path, key).close()
         SealedStore.load(path, identities=[identity]).close()
+        store.save_to(there)
+        SealedStore.load_from(there, key).close()
 
     stage.repeat(both, 100)
     under_signals(stage, both)
