@@ -225,6 +225,7 @@ bench: dev .venv/.bench-tools
 	$(BIN)/python -m bench.agents $(filter --quick,$(ARGS))
 	$(BIN)/python -m bench.audits $(filter --quick,$(ARGS))
 	$(BIN)/python -m bench.files $(filter --quick,$(ARGS))
+	$(BIN)/python -m bench.sealed $(filter --quick,$(ARGS))
 
 ## make soak       a million mixed requests of 200 clients to the agent, and a
 #                  look for residue at the end (ARGS="REQUESTS CLIENTS")

@@ -96,6 +96,8 @@ _ALIASES = {
     "FileSource": "Buffer | str | PathLike | int | HasFileno",
     "Recipients": "Iterable[Recipient | SSHRecipient | Passphrase]",
     "Identities": "Sequence[Identity | SSHIdentity | Passphrase]",
+    "Items": "MutableMapping[str, bytes]",
+    "ReadItems": "Mapping[str, bytes]",
     "Values": "Mapping[str, Secret] | Iterable[tuple[str, Secret]]",
     "Progress": "Callable[[int], object]",
     "Loaded": "Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey",

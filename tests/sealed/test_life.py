@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,10 +12,12 @@ from sealed.conftest import secret, shows
 from secretmem import (
     ClosedError,
     DamagedStoreError,
+    KeyLimitError,
     SealedSecret,
     SealedStore,
     Secret,
 )
+from secretmem._sealed import _record
 
 
 if TYPE_CHECKING:
@@ -78,6 +81,54 @@ def test_a_time_to_live_that_is_none(store: SealedStore, ttl: float) -> None:
     with pytest.raises(ValueError, match="time to live"):
         store.put("a", secret(b"1"), ttl=ttl)
     assert not store
+
+
+@pytest.mark.parametrize("ttl", ["5", True, b"5", timedelta(seconds=5)])
+def test_a_time_to_live_of_another_type(store: SealedStore, ttl: Any) -> None:  # noqa: ANN401 - no number
+    """It is a number of seconds, which has to be said."""
+    with pytest.raises(TypeError, match="number of seconds, not"):
+        store.put("a", secret(b"1"), ttl=ttl)
+    with pytest.raises(TypeError, match="number of seconds, not"):
+        SealedSecret(secret(b"1"), ttl=ttl)
+
+
+def test_values_that_expire_while_they_are_listed(
+    store: SealedStore, clock: Clock
+) -> None:
+    """The list goes on; what is not there any more does not open."""
+    store.put("a", secret(b"1"), ttl=10)
+    store["b"] = secret(b"2")
+    items, values = iter(store.items()), iter(store.values())
+    clock.now += 10_000
+    assert [name for name, _ in items] == ["a", "b"]
+    first, second = values
+    with pytest.raises(KeyError):
+        first.open()
+    second.open().close()
+    assert [value.name for value in store.values()] == ["b"]
+
+
+def test_a_default_that_is_not_needed_is_not_used_up(
+    store: SealedStore,
+) -> None:
+    """Also where another thread was quicker."""
+    store["a"] = secret(b"1")
+    once = SealedSecret(secret(b"2"), once=True)
+    store.setdefault("a", once)
+    store._put("a", once, None, once=False, fresh=True)
+    assert shows(store, "a", b"1")
+    with once.open() as opened:
+        assert opened.matches(b"2")
+
+
+def test_the_count_of_puts_has_an_end(store: SealedStore) -> None:
+    """It does not run into what else a record says."""
+    store._table.version = _record.MOST - 1
+    store["a"] = secret(b"1")
+    assert shows(store, "a", b"1")
+    with pytest.raises(KeyLimitError, match="use a new one"):
+        store["a"] = secret(b"2")
+    assert shows(store, "a", b"1")
 
 
 def test_it_opens_once(store: SealedStore) -> None:

@@ -91,6 +91,10 @@ def expiry_after(ttl: float | None) -> int | None:
     """
     if ttl is None:
         return None
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float):
+        raise TypeError(
+            f"a time to live is a number of seconds, not {type(ttl).__name__}"
+        )
     seconds = float(ttl)
     if not seconds > 0 or math.isinf(seconds):
         raise ValueError(

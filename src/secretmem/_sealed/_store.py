@@ -15,7 +15,7 @@ from secretmem._sealed._values import Alone, SealedSecret
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import ItemsView, Sequence, ValuesView
     from typing import NoReturn, Self, SupportsIndex
 
     from secretmem._sources import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         Mapping[str, Secret | SealedSecret]
         | Iterable[tuple[str, Secret | SealedSecret]]
     )
+    Items = MutableMapping[str, bytes]
+    ReadItems = Mapping[str, bytes]
     _Default = TypeVar("_Default")
 
 _RAISE = object()
@@ -129,28 +131,31 @@ class SealedStore(MutableMapping[str, SealedSecret]):
             ClosedError: The store or the secret was closed.
             ForkError, BorrowError, LimitError: As for every use of a Secret.
         """
-        _record.encoded(name)
-        text = str.__str__(name)
-        expiry = _record.expiry_after(ttl)
-        if isinstance(secret, SealedSecret):
-            self._move(text, secret, expiry, once=once)
-            return
-        _values.check_secret(secret)
-        self._table.put(text, secret, expiry, once=once)
+        self._put(name, secret, _record.expiry_after(ttl), once=once)
 
-    def _move(
+    def _put(
         self,
         name: str,
-        sealed: SealedSecret,
+        value: Secret | SealedSecret,
         expiry: int | None,
         *,
         once: bool,
+        fresh: bool = False,
     ) -> None:
-        with sealed._moving() as (secret, record):  # noqa: SLF001 - of this package
+        _record.encoded(name)
+        name = str.__str__(name)
+        if not isinstance(value, SealedSecret):
+            _values.check_secret(value)
+            self._table.put(name, value, expiry, once=once, fresh=fresh)
+            return
+        with value._moving() as (secret, record):  # noqa: SLF001 - of this package
             if expiry is None:
                 expiry = _record.expiry(record)
             once = once or _record.once(record)
-            self._table.put(name, secret, expiry, once=once)
+            if not self._table.put(
+                name, secret, expiry, once=once, fresh=fresh
+            ):
+                value._back(secret, record)  # noqa: SLF001 - as above
 
     def __setitem__(self, name: str, secret: Secret | SealedSecret) -> None:
         self.put(name, secret)
@@ -193,12 +198,7 @@ class SealedStore(MutableMapping[str, SealedSecret]):
         return _values.held(Alone(sealer, record), name)
 
     def popitem(self) -> tuple[str, SealedSecret]:
-        """
-        Remove the youngest value and return it with its name.
-
-        Raises:
-            KeyError: The store is empty.
-        """
+        """Remove the youngest value and return it with its name."""
         name, sealer, record = self._table.take_last()
         return name, _values.held(Alone(sealer, record), name)
 
@@ -207,8 +207,16 @@ class SealedStore(MutableMapping[str, SealedSecret]):
     ) -> SealedSecret:
         """Return what is there, after sealing ``default`` if there is none."""
         if name not in self:
-            self.put(name, default)
-        return self[name]
+            self._put(name, default, None, once=False, fresh=True)
+        return _values.held(self._table, name)
+
+    def values(self) -> ValuesView[SealedSecret]:
+        """Return a view of the values, which are not opened."""
+        return _values.Values(self, self._table)
+
+    def items(self) -> ItemsView[str, SealedSecret]:
+        """Return a view of names and values, which are not opened."""
+        return _values.Items(self, self._table)
 
     def update(  # type: ignore[override]  # takes what is assigned, gives what is read
         self,
@@ -316,11 +324,9 @@ class SealedStore(MutableMapping[str, SealedSecret]):
         unlock = Unlock.of(key, identities)
         return cls._of(Table.of(_file.load(path, unlock)))
 
-    def save_to(
-        self, mapping: MutableMapping[str, bytes], *, prefix: str = PREFIX
-    ) -> None:
+    def save_to(self, mapping: Items, *, prefix: str = PREFIX) -> None:
         """
-        Write the store to a mapping from str to bytes, such as of `shelve`.
+        Write the store to a mapping from str to bytes, as of ``shelve``.
 
         Each value is an item, and one more, written after them, says which
         belong to the store.  Values that are there already are not written
@@ -334,7 +340,6 @@ class SealedStore(MutableMapping[str, SealedSecret]):
 
         Raises:
             ValueError: As `save`.
-            Exception: What the mapping raises.
         """
         with self._table.saving() as content:
             _mapping.save(mapping, prefix, content)
@@ -342,7 +347,7 @@ class SealedStore(MutableMapping[str, SealedSecret]):
     @classmethod
     def load_from(
         cls,
-        mapping: Mapping[str, bytes],
+        mapping: ReadItems,
         key: Secret | None = None,
         *,
         identities: Sequence[Identity] = (),

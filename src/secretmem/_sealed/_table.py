@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from secretmem._sealed import _record
 from secretmem._sealed._file import Content
-from secretmem.exceptions import ClosedError
+from secretmem.exceptions import ClosedError, KeyLimitError
 
 
 if TYPE_CHECKING:
@@ -141,20 +141,35 @@ class Table:
         expiry: int | None,
         *,
         once: bool,
-    ) -> None:
-        """Seal a value and enter it."""
+        fresh: bool = False,
+    ) -> bool:
+        """
+        Seal a value and enter it, if ``fresh`` only where there is none.
+
+        Returns whether it was entered.
+
+        Raises:
+            KeyLimitError: It would be value 2**48.
+        """
         text = _record.encoded(name)
         while True:
             with self._lock:
                 sealer = self.sealer
+                if self.version >= _record.MOST:
+                    raise KeyLimitError(
+                        f"this store has sealed {self.version} values, and "
+                        "counts no further: use a new one"
+                    )
                 self.version += 1
                 head = _record.head(self.version, expiry, once=once)
             record = sealer.seal(secret, text, head)
             with self._lock:
                 # It may have been re-keyed meanwhile.
                 if self.sealer is sealer:
+                    if fresh and name in self._present():
+                        return False
                     self._enter(name, record)
-                    return
+                    return True
 
     def take(self, name: str) -> tuple[Sealer, bytes]:
         """Remove a record."""

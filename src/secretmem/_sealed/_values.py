@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import ItemsView, ValuesView
 from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, final
@@ -14,8 +15,10 @@ from secretmem.exceptions import ClosedError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import NoReturn, SupportsIndex
+
+    from secretmem._sealed._table import Table
 
 
 class Holder(Protocol):
@@ -121,9 +124,13 @@ class SealedSecret:
             try:
                 yield secret, record
             except BaseException:
-                if _record.once(record):
-                    self._holder.back(name, secret, record)
+                self._back(secret, record)
                 raise
+
+    def _back(self, secret: Secret, record: bytes) -> None:
+        """Have it not used up."""
+        if _record.once(record):
+            self._holder.back(self._name or "", secret, record)
 
     def __repr__(self) -> str:
         name = "" if self._name is None else f" {self._name!r}"
@@ -145,6 +152,34 @@ def held(holder: Holder, name: str) -> SealedSecret:
     made = object.__new__(SealedSecret)
     made._holder, made._name = holder, name
     return made
+
+
+class Items(ItemsView[str, SealedSecret]):
+    """What is deleted meanwhile is there, and does not open."""
+
+    def __init__(
+        self, store: Mapping[str, SealedSecret], table: Table
+    ) -> None:
+        super().__init__(store)
+        self._table = table
+
+    def __iter__(self) -> Iterator[tuple[str, SealedSecret]]:
+        table = self._table
+        return ((name, held(table, name)) for name in table.names())
+
+
+class Values(ValuesView[SealedSecret]):
+    """As `Items`."""
+
+    def __init__(
+        self, store: Mapping[str, SealedSecret], table: Table
+    ) -> None:
+        super().__init__(store)
+        self._table = table
+
+    def __iter__(self) -> Iterator[SealedSecret]:
+        table = self._table
+        return (held(table, name) for name in table.names())
 
 
 def check_secret(secret: object) -> None:

@@ -114,6 +114,8 @@ def sealed_alone(stage: Stage) -> None:
     "SealedStore.popitem",
     "SealedStore.setdefault",
     "SealedStore.update",
+    "SealedStore.values",
+    "SealedStore.items",
     "SealedStore.clear",
     payloads=("{key}", "{plain}"),
     material="symmetric",
@@ -132,6 +134,7 @@ def moved_values(stage: Stage) -> None:
     stage.check(b"sealed")
     other["c"] = store.pop("c")
     other["b"] = store.popitem()[1]
+    assert len(list(other.values())) == len(list(other.items())) == 2
     stage.check(b"moved")
     with SealedStore.generate_key() as new:
         stage.learn(new)
