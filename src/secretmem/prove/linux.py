@@ -47,6 +47,7 @@ PROT_NONE, PROT_READ, PROT_WRITE = 0, 1, 2
 MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = 1, 2, 0x20
 MADV_DONTDUMP, MADV_DODUMP, MADV_PAGEOUT = 16, 17, 21
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_PTRACER = 1, 4, 0x59616D61
+_PR_CAPBSET_DROP, _CAPABILITY_VERSION = 24, 0x20080522
 MSG_ZEROCOPY = 0x4000000
 _ANYBODY = 0xFFFFFFFFFFFFFFFF  # PR_SET_PTRACER_ANY
 
@@ -154,6 +155,21 @@ def invite_attackers() -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with contextlib.suppress(OSError):  # EINVAL: the kernel has no Yama
         prctl(PR_SET_PTRACER, _ANYBODY)
+
+
+def drop_capabilities() -> None:
+    """
+    Give up all capabilities, for programs that are started too.
+
+    The user stays the same, root too; capset(2), capabilities(7).
+    """
+    if os.geteuid() == 0:
+        for number in range(64):
+            with contextlib.suppress(OSError):  # EINVAL: no such capability
+                prctl(_PR_CAPBSET_DROP, number)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    none = (ctypes.c_uint32 * 6)()
+    _checked(_libc.capset(header, none), "capset")
 
 
 def map_anonymous(size: int, protection: int = PROT_READ | PROT_WRITE) -> int:

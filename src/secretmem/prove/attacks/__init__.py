@@ -46,6 +46,7 @@ NAMES = (
     "fork",
     # another process of the same user
     "hardened",
+    "agent",
     # stray reads in the process
     "over_read",
     "wild_pointer",
