@@ -61,6 +61,9 @@ def test_a_file_is_decrypted(identity: str) -> None:
         ("age:cmd:cat armored?identity=other", "content"),
         ("age:cmd:cat key?identity=key", "content"),
         ("age:cmd:echo word?identity=key", "content"),
+        ("age:sh:printf '%2000s'; cat armored?identity=key", "content"),
+        ("age:sh:printf '%20s' x?identity=key", "content"),
+        ("age:sh:echo?identity=key", "content"),
         ("age:cmd:false?identity=key", "command"),
         ("age:cmd:true?identity=key", "empty"),
         ("age:cmd:cat token.age?identity=cmd:false", "command"),
@@ -83,6 +86,7 @@ def test_what_cannot_be_decrypted(text: str, reason: str) -> None:
     [
         ("age:cmd:cat armored?identity=key", "cat"),
         ("age:sh:cat armored; echo?identity=cmd:cat key", "sh"),
+        ("age:sh:printf '\\r\\n \\n'; cat armored?identity=key", "sh"),
         ("age:sh:grep -v '?' armored?identity=key", "sh"),
         ("age:file:armored?strip?identity=file:key?strip", "armored"),
         ("age:file:armored?identity=key&empty", "armored"),

@@ -25,8 +25,10 @@ END = b"-----END AGE ENCRYPTED FILE-----"
 
 _COLUMNS = 64
 _LINE = 48
-# Of white space around the armor, and of one of its lines.
-_MOST_AROUND = 1024
+MOST_AROUND = 1024
+"""Bytes of white space before the armor, and after it."""
+
+# Of one of its lines.
 _LONGEST = 128
 
 
@@ -84,7 +86,7 @@ class ArmorReader(io.RawIOBase):
 
     def _begin(self, start: bytes) -> None:
         around, line = 0, b""
-        while not line.strip() and around <= _MOST_AROUND:
+        while not line.strip() and around <= MOST_AROUND:
             line, newline, start = start.partition(b"\n")
             if not newline:
                 more = self._source.readline(_LONGEST)
@@ -111,8 +113,8 @@ class ArmorReader(io.RawIOBase):
 
     def _end(self) -> None:
         self._ended = True
-        rest = self._source.read(_MOST_AROUND + 1)
-        if rest.strip() or len(rest) > _MOST_AROUND:
+        rest = self._source.read(MOST_AROUND + 1)
+        if rest.strip() or len(rest) > MOST_AROUND:
             raise damaged("something follows it")
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
+from secretmem.age._armor import MOST_AROUND
 from secretmem.age._file import decrypt
 from secretmem.age._scrypt import MAX_WORK_FACTOR, Passphrase
 from secretmem.age._ssh import SSHIdentity, SSHRecipient
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PEM = b"-----BEGIN "
 _ARMOR = b"-----BEGIN AGE "
+_WHITE = (b" ", b"\t", b"\n", b"\r", b"\v", b"\f")
 _AGE = b"age-encryption.org/v1"
 
 
@@ -73,7 +75,20 @@ def _text(source: Path | Secret) -> Iterator[Secret]:
 
 
 def _is_age(text: Secret) -> bool:
-    return _begins(text, _AGE) or _begins(text, _ARMOR)
+    if _begins(text, _AGE):
+        return True
+    with text[_blanks(text) :] as rest:
+        return _begins(rest, _ARMOR)
+
+
+def _blanks(text: Secret) -> int:
+    """Count the white space at its start, as much as an armor may have."""
+    most = min(len(text), MOST_AROUND)
+    for at in range(most):
+        with text[at : at + 1] as one:
+            if not any(map(one.matches, _WHITE)):
+                return at
+    return most
 
 
 def is_encrypted(source: Path | Secret) -> bool:
