@@ -12,17 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from hygiene.victims import Value, caught, ordinary
+from hygiene.victims import RAW, TEXT, Shows, Value, caught, ordinary
 from secretmem import Secret
 from secretmem.redact import RedactingFilter, RedactingStream, Redactor
 from support import forked
 
 
 pytestmark = pytest.mark.needs_secretmem
-
-TEXT = "correct horse battery"
-# Of no form of UTF-8, so that no text is like it.
-RAW = bytes(range(0xC0, 0xD8))
 
 
 @pytest.fixture
@@ -220,6 +216,8 @@ def test_log_records(redactor: Redactor) -> None:
     assert _logged(redactor, f"a {TEXT}%") == "a [secret 'phrase']% -\n"
     extra = {"extra": {"a": TEXT}}
     assert "correct" not in _logged(redactor, "a", extra=extra)
+    said = _logged(redactor, "a", extra={"extra": Shows()})
+    assert said == "a [a Shows with secret 'phrase' is withheld]\n"
     said = _logged(redactor, "a %s", TEXT, refuse=True)
     assert "is withheld -" in said
     assert f"{__file__}:" in said

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+TEXT = "correct horse battery"
+# Of no form of UTF-8, so that no text is like it.
+RAW = bytes(range(0xC0, 0xD8))
+
+
+class Shows:
+    """An object whose text shows a secret."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Shows {TEXT}>"
+
+
 class Value:
     """A value that tests know, and that none of their variables shows."""
 

@@ -58,5 +58,5 @@ class RedactingFilter(logging.Filter):
         known = ("exc_info", "msg", "args")
         for name, value in list(vars(record).items()):
             if name not in known:
-                setattr(record, name, redactor.value(value))
+                setattr(record, name, redactor.shown(value))
         return True

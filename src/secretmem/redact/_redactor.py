@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from secretmem import Secret
 from secretmem.audit.planted import Planted
 from secretmem.audit.search import WINDOW, Search
 from secretmem.exceptions import SecretmemError
-from secretmem.redact._values import chain, encoded, frames, parts, shapes
+from secretmem.redact._values import (
+    chain,
+    encoded,
+    fields,
+    frames,
+    parts,
+    shapes,
+)
 
 
 if TYPE_CHECKING:
@@ -20,6 +28,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+# Different bytes in what the search takes for a piece (rust/core/src/audit).
+VARIETY = 5
+# What `Redactor.value` has looked at whole.
+_PLAIN = (str, bytes, bytearray, int, float, bool, type(None), Secret)
 # How deep containers are looked into, and attributes.
 _DEPTH = 20
 _ATTRIBUTES = 2
@@ -38,10 +50,11 @@ class Redactor:
     not raise.
 
     Args:
-        *secrets: What is looked for, of at least eight bytes each.
+        *secrets: What is looked for: at least eight bytes each, five of them
+            different.
 
     Raises:
-        ValueError: A Secret is shorter.
+        ValueError: A Secret is shorter, or less varied.
         LimitError, UnavailableError: As for every Secret.
     """
 
@@ -68,6 +81,11 @@ class Redactor:
                 raise ValueError(
                     f"a Secret of less than {WINDOW} bytes is not looked "
                     "for: it would be found everywhere"
+                )
+            if not _is_varied(secret):
+                raise ValueError(
+                    f"a Secret of less than {VARIETY} different bytes is not "
+                    "looked for: the search takes such bytes for padding"
                 )
         for secret in secrets:
             label = "" if secret.name is None else f" {secret.name!r}"
@@ -108,14 +126,13 @@ class Redactor:
         """
         Give a text with each piece replaced by the Secret's name.
 
-        A line is withheld as a whole where a piece is written with the
-        escapes of ``repr``.
+        A line is withheld as a whole where a piece is written with escapes,
+        as by ``repr``, JSON, URLs and HTML; and the whole text where such a
+        piece goes over several lines.
         """
         try:
-            if not self._spans(b"\0".join(shapes(text))):
-                return text
-            return "".join(map(self._line, text.splitlines(keepends=True)))
-        except (OSError, SecretmemError) as error:
+            return self._clean(text)
+        except (OSError, SecretmemError, MemoryError) as error:
             return _withheld(error) + "\n" * text.endswith("\n")
 
     def value(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
@@ -152,15 +169,23 @@ class Redactor:
         except (OSError, SecretmemError) as error:
             return _withheld(error).encode()
 
-    def _line(self, line: str) -> str:
-        text = line
-        if self._spans(encoded(line)):
-            text = self._replaced(encoded(line)).decode("utf-8", "replace")
-        found = self._spans(b"\0".join(shapes(text)))
-        if not found:
+    def _clean(self, text: str) -> str:
+        if not self._seen(text):
             return text
-        end = "\n" if line.endswith("\n") else ""
-        return f"[a line with {found[0][2].strip('[]')} is withheld]{end}"
+        if self._spans(encoded(text)):
+            plain = self._replaced(encoded(text))
+            text = plain.decode("utf-8", "replace")
+        text = "\n".join(map(self._line, text.split("\n")))
+        found = self._seen(text)
+        return _unsaid("text", found) if found else text
+
+    def _seen(self, text: str) -> list[tuple[int, int, str]]:
+        """Find pieces in whatever a text may stand for."""
+        return self._spans(b"\0".join(shapes(text)))
+
+    def _line(self, line: str) -> str:
+        found = self._seen(line)
+        return _unsaid("line", found) if found else line
 
     def _replaced(self, data: bytes) -> bytes:
         made, at = b"", 0
@@ -207,22 +232,40 @@ class Redactor:
         Take copies out of an exception, its causes, and their functions.
 
         The variables of each function that has ended and holds a piece are
-        cleared, all of them (``frame.clear()``); arguments and notes of the
-        exceptions are replaced.  A tool that reports the exception then has
-        nothing to show.  Functions that still run keep their variables.
+        cleared, all of them (``frame.clear()``); arguments, attributes and
+        notes of the exceptions are replaced.  Functions that still run keep
+        their variables, a group its message, and an exception what its own
+        ``__str__`` makes.
 
         Returns:
             How many functions were cleared.
         """
         cleared = 0
         for each in chain(error):
-            each.args = self.value(each.args)
+            each.args = tuple(map(self.shown, each.args))
+            for name, value in fields(each):
+                clean = self.shown(value)
+                if clean is not value:
+                    with suppress(AttributeError, TypeError):
+                        setattr(each, name, clean)
             notes = getattr(each, "__notes__", None)
             if notes is not None:
                 notes[:] = self.value(list(notes))
             for frame in frames(each.__traceback__):
                 cleared += self._clear(frame)
         return cleared
+
+    def shown(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
+        """Give a value without pieces, or the text of an object with some."""
+        clean = self.value(value)
+        if clean is not value or isinstance(value, _PLAIN):
+            return clean
+        try:
+            text = f"{value!s}\n{value!r}"
+        except Exception:  # noqa: BLE001 - its own fault, and shown nowhere
+            return value
+        found = self._seen(text)
+        return _unsaid(type(value).__name__, found) if found else value
 
     def _clear(self, frame: FrameType) -> bool:
         if not self.holds(frame.f_locals):
@@ -257,7 +300,10 @@ class Redactor:
         def hook(*args: Any) -> None:  # noqa: ANN401 - each has its own
             error = error_of(*args)
             if error is not None:
-                self.scrub(error)
+                # An error here would make Python print the exception whole;
+                # the stream below redacts what is printed of it.
+                with suppress(Exception):
+                    self.scrub(error)
             stream = sys.stderr
             if stream is not None:
                 sys.stderr = RedactingStream(stream, self)
@@ -272,6 +318,28 @@ class Redactor:
 
         setattr(module, name, hook)
         self._uninstall.append(put_back)
+
+
+def _unsaid(what: str, found: list[tuple[int, int, str]]) -> str:
+    return f"[a {what} with {found[0][2].strip('[]')} is withheld]"
+
+
+def _is_varied(secret: Secret) -> bool:
+    """Count different bytes without a copy: slices are Secrets too."""
+    kept: list[Secret] = []
+    try:
+        for at in range(len(secret)):
+            byte = secret[at : at + 1]
+            if any(byte == each for each in kept):
+                byte.close()
+                continue
+            kept.append(byte)
+            if len(kept) == VARIETY:
+                return True
+        return False
+    finally:
+        for byte in kept:
+            byte.close()
 
 
 def _withheld(error: Exception) -> str:

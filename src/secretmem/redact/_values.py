@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
+import sys
 from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 
 if TYPE_CHECKING:
@@ -16,9 +19,14 @@ if TYPE_CHECKING:
 # How many members of each container are looked at.
 _MOST = 10_000
 
-# What repr() writes for bytes that are not printable.
-_ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|[\\'\"nrt])")
-_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+# What repr() and ascii() write for bytes and characters that are not
+# printable, and JSON for those that are not ASCII, in pairs beyond U+FFFF.
+_ESCAPE = re.compile(
+    rb"\\(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[\\'\"/bfnrt])"
+)
+_ESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_PAIR = 4  # bytes of UTF-16
 
 
 def encoded(text: str) -> bytes:
@@ -31,6 +39,10 @@ def shapes(text: str) -> Iterator[bytes]:
     yield data
     if b"\\" in data:
         yield _ESCAPE.sub(_unescaped, data)
+    if b"%" in data:
+        yield unquote_to_bytes(data)
+    if b"&" in data:
+        yield encoded(html.unescape(text))
     if not text.isascii():
         # Bytes that were decoded as they are.
         yield text.encode("latin-1", "replace")
@@ -38,8 +50,15 @@ def shapes(text: str) -> Iterator[bytes]:
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:
     code = escape[1]
-    if code[0] == ord("x"):
-        return bytes.fromhex(code[1:].decode())
+    digits = code[1:].replace(b"\\u", b"")
+    if code[:1] == b"x":
+        return bytes.fromhex(digits.decode())
+    if code[:1] in (b"u", b"U"):
+        units = bytes.fromhex(digits.decode())
+        if code[:1] == b"u" and len(units) == _PAIR:
+            return encoded(units.decode("utf-16-be"))
+        number = int.from_bytes(units, "big")
+        return encoded(chr(number)) if number <= sys.maxunicode else code
     return _ESCAPED.get(code, code)
 
 
@@ -93,6 +112,25 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         left += [each.__cause__, each.__context__]
         if isinstance(each, BaseExceptionGroup):
             left += each.exceptions
+
+
+# What exceptions of the interpreter keep beside their arguments.
+_FIELDS = (
+    *("filename", "filename2", "strerror", "text", "msg", "name", "obj"),
+    *("object", "reason", "value", "code"),
+)
+
+
+def fields(error: BaseException) -> Iterator[tuple[str, object]]:
+    """Give the attributes of an exception that can hold a text."""
+    own = _attributes(error)
+    for name in (*own, *(each for each in _FIELDS if each not in own)):
+        if not name.startswith("__"):
+            try:
+                value = getattr(error, name)
+            except Exception:  # noqa: BLE001, S112 - it is not there, or computed
+                continue
+            yield name, value
 
 
 def frames(trace: TracebackType | None) -> Iterator[FrameType]:

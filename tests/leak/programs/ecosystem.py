@@ -43,7 +43,10 @@ def pydantic_settings(stage: Stage) -> None:
     del settings
 
 
-_METHODS = ("add", "close", "holds", "install", "scrub", "text", "value")
+_METHODS = (
+    *("add", "close", "holds", "install", "scrub"),
+    *("shown", "text", "value"),
+)
 
 
 @program(
@@ -77,6 +80,7 @@ def redacted(stage: Stage) -> None:
         assert not redactor.holds({"a": [b"nothing here"]})
         redactor.text("nothing in this line either\n\\x00")
         redactor.value(["nothing", second])
+        redactor.shown(io)
         try:
             raise ValueError(second)  # noqa: TRY301 - to have a traceback
         except ValueError as error:
