@@ -218,7 +218,7 @@ class Redactor:
             os.close(fd)
         joined: list[tuple[int, int, str]] = []
         for start, end, label in found:
-            if joined and start < joined[-1][1]:
+            if joined and start <= joined[-1][1]:
                 first, last, name = joined[-1]
                 joined[-1] = first, max(last, end), name
             else:

@@ -15,12 +15,14 @@ from typing import Any, Literal, NoReturn
 from secretmem.exceptions import UnavailableError
 from secretmem.testing import _machine
 from secretmem.testing._area import AreaBase, memfd_secret
+from secretmem.testing._search import SearchBase
 from secretmem.testing._secret import Counts, SecretBase
 from secretmem.testing._view import WINDOWS, View
 
 
 __all__ = [
     "AreaBase",
+    "SearchBase",
     "SecretBase",
     "View",
     "build_info",
