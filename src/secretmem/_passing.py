@@ -63,7 +63,8 @@ def rebuilt(
         fd = handle.detach()
     except (EOFError, OSError) as error:
         raise EOFError(
-            "the Secret is not there: the process that sent it has ended, or "
+            "the Secret is not there: the process that sent it has ended or "
+            "is on another host (secret.seal_to(recipient) is for those), or "
             "it was fetched before"
         ) from error
     try:

@@ -303,12 +303,10 @@ class Secret(Decoding, _native.SecretBase):
 
         Raises:
             InvalidKey: There is no recipient, or a text is none.
+            TypeError: One is something else, such as an identity.
         """
         age = _age()
-        to = [
-            age.parse_recipient(each) if isinstance(each, str) else each
-            for each in recipients
-        ]
+        to = age._load.given(recipients)  # noqa: SLF001 - of this package
         sealed: bytes = age.encrypt(self, to, armor=armor)
         return sealed
 

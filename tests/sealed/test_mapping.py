@@ -189,6 +189,25 @@ def test_a_reference_follows_its_name(store: SealedStore) -> None:
         reference.open()
 
 
+def test_equal_are_those_of_one_place(store: SealedStore) -> None:
+    """What they open to is not compared without opening them."""
+    value = secret(b"1")
+    store["a"] = store["b"] = value
+    assert store["a"] == store["a"]
+    assert len({store["a"], store["a"], store["b"]}) == 2
+    assert store["a"] in store.values()
+    assert store["a"] != store["b"]
+    assert store["a"] != SealedSecret(value, name="a")
+    assert store["a"] != 1
+    for other in (value, b"1", bytearray(b"1"), "1"):
+        for compare in (store["a"].__eq__, lambda x: x == store["a"]):
+            with pytest.raises(TypeError, match="not compared"):
+                compare(other)
+    assert store == store  # noqa: PLR0124 - what is tested
+    with SealedStore.generate() as other_store:
+        assert store != other_store
+
+
 def test_a_popped_value_ends_with_the_keys(store: SealedStore) -> None:
     """It opens until the store is closed."""
     store["a"] = secret(b"1")

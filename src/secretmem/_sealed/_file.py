@@ -136,13 +136,17 @@ def load(path: Path, unlock: Unlock) -> Content:
     """
     # A FIFO would let it wait; a terminal would be this process's.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    with open(os.open(path, flags), "rb", _BUFFER) as file:  # noqa: PTH123 - a descriptor
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    fd = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise ValueError(
                 "a store is loaded from a file, which "
                 f"{os.fsdecode(path)} is not"
             )
-        return read(file, unlock)
+        with open(fd, "rb", _BUFFER, closefd=False) as file:
+            return read(file, unlock)
+    finally:
+        os.close(fd)
 
 
 class Unlock(NamedTuple):

@@ -132,6 +132,21 @@ class SealedSecret:
         if _record.once(record):
             self._holder.back(self._name or "", secret, record)
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both are the same value of the same store."""
+        if isinstance(other, SealedSecret):
+            return self._holder is other._holder and self._name == other._name
+        if isinstance(other, Secret | bytes | bytearray | memoryview | str):
+            raise TypeError(
+                "a SealedSecret is not compared with what it may open to: "
+                "with sealed.open() as secret: secret == other, or "
+                "secret.matches(candidate)"
+            )
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((id(self._holder), self._name))
+
     def __repr__(self) -> str:
         name = "" if self._name is None else f" {self._name!r}"
         return f"<SealedSecret{name}>"

@@ -17,9 +17,10 @@ from secretmem.keys._unreadable import is_encrypted_pem
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from secretmem._sources import Path
+    from secretmem.age._wrap import Recipient as Recipients
 
 _PEM = b"-----BEGIN "
 _ARMOR = b"-----BEGIN AGE "
@@ -140,6 +141,27 @@ def parse_recipient(text: str) -> Recipient | SSHRecipient:
     if text.strip().startswith("ssh-"):
         return SSHRecipient.parse(text)
     return Recipient.parse(text)
+
+
+def given(recipients: Iterable[Recipients | str]) -> list[Recipients]:
+    """
+    Take recipients as objects or as text.
+
+    Raises:
+        InvalidKey: A text is none.
+        TypeError: One is something else, such as an identity.
+    """
+    found = []
+    for each in recipients:
+        recipient = parse_recipient(each) if isinstance(each, str) else each
+        if not hasattr(recipient, "wrap"):
+            raise TypeError(
+                "a recipient is one of secretmem.age's, such as "
+                "identity.recipient, or its text, not "
+                f"{type(recipient).__name__}"
+            )
+        found.append(recipient)
+    return found
 
 
 def load_recipients(path: Path) -> list[Recipient | SSHRecipient]:
