@@ -119,7 +119,9 @@ class Secret(Decoding, _native.SecretBase):
         Read a descriptor to its end: file, pipe, socket.
 
         The kernel copies from its buffers into secret memory (read(2)).
-        The descriptor stays open.  Signals are handled while waiting.
+        The descriptor stays open.  Signals are handled while waiting, which
+        has no limit: one that does not block is waited for, whatever
+        ``settimeout`` of a socket says.
 
         Args:
             fd: A number or an object with ``fileno()``.  What a buffered

@@ -100,6 +100,18 @@ def test_rows_verdict_and_exit_code(tmp_path: Path) -> None:
 
 @pytest.mark.needs_secretmem
 @pytest.mark.needs_ptrace
+def test_json_on_standard_output(tmp_path: Path) -> None:
+    """It is alone there; the table is on standard error."""
+    done = run("prove", *QUICK, "--json", "-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert len(rows) == len(QUICK) // 2
+    assert "read /proc/PID/mem" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.needs_secretmem
+@pytest.mark.needs_ptrace
 def test_plain_output_is_plain_and_narrow() -> None:
     """In a pipe there is no colour, and 80 columns are enough."""
     done = run("prove", *QUICK, env={**os.environ, "COLUMNS": "200"})

@@ -246,6 +246,14 @@ def test_the_drop_in_classes_are_validated(tmp_path: Path) -> None:
     _refused(Strings, text=["hunter2"])
 
 
+def test_a_text_that_cannot_be_encoded() -> None:
+    """As JSON may have it; the error does not show it."""
+    with copied:
+        _refused(Copied, key=f"{VALUE}\udc80")
+    with copied:
+        _refused(Strings, text=f"{VALUE}\udc80")
+
+
 def test_copies_of_models() -> None:
     """They share the Secret; a deep one is refused, and so is a default."""
     with Secret.random(8) as key:

@@ -112,6 +112,27 @@ def test_signals_are_passed_on_and_the_code_is_the_commands() -> None:
         assert running.end() == (3, "")
 
 
+_DUMPABLE = "ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)"  # PR_GET_DUMPABLE
+_SAYS_AT_ITS_END = f"""
+import atexit, ctypes, sys
+from secretmem.cli.main import main
+atexit.register(lambda: print({_DUMPABLE}, file=sys.stderr))
+sys.exit(main())
+"""
+
+
+@pytest.mark.usefixtures("token")
+def test_the_parent_is_not_dumpable() -> None:
+    """The command is."""
+    code = f"import ctypes; print({_DUMPABLE}, flush=True)"
+    command = ("--restart", "--", sys.executable, "-c", code)
+    program = ("-c", _SAYS_AT_ITS_END, "run")
+    options = ("--secret", "A=file:token", *command)
+    with started(*options, program=program) as running:
+        assert running.says() == "1"
+        assert running.end() == (0, "0\n")
+
+
 def test_new_values_start_it_again(token: Path) -> None:
     """When the file changes, and after SIGHUP, whose value it then has."""
     with started(*_tells("--reload", "--interval", "0.05")) as running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -33,6 +34,7 @@ Exit status: 0 every row came out as promised, 1 one did not, 2 usage,
 # Looks in the middle of each operation.
 _SAMPLES = 50
 
+_STDOUT = Path("-")
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
@@ -46,7 +48,12 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     help="Run only this attack; may be given more than once.",
 )
 @click.option("--list", "listing", is_flag=True, help="List the attacks.")
-@click.option("--json", "json_file", type=_FILE, help="Write JSON to a file.")
+@click.option(
+    "--json",
+    "json_file",
+    type=_FILE,
+    help="Write JSON to a file, or - for standard output.",
+)
 @click.option(
     "--html",
     "html_file",
@@ -97,6 +104,10 @@ def command(
         voice.complain("prove attacks Linux processes; this is not Linux")
         return voice.UNAVAILABLE
     _check_folders(json_file, html_file)
+    if _STDOUT in (json_file, html_file):
+        # The table gives way to what another program reads.
+        context = click.get_current_context()
+        context.with_resource(contextlib.redirect_stdout(sys.stderr))
     if samples is not None:
         if every or names or listing or hold:
             raise click.UsageError("--residue runs no attacks")
@@ -193,6 +204,9 @@ def _write(
 
 def _write_file(file: Path, text: str) -> None:
     """Write one file; raises FileError, which ends with exit code 1."""
+    if file == _STDOUT and sys.__stdout__ is not None:
+        sys.__stdout__.write(text)
+        return
     try:
         file.write_text(text, "utf-8")
     except OSError as error:

@@ -170,7 +170,11 @@ def _copied(value: object, info: ValidationInfo, *, warn: bool) -> object:
             CopiedWarning,
             stacklevel=_outside(),
         )
-    return _made_of(value, info.field_name)
+    try:
+        return _made_of(value, info.field_name)
+    except ValueError as error:
+        # pydantic's own error of it would show the text.
+        raise failure("secret_text", str(error)) from None
 
 
 def _made_of(value: str | bytes, name: str | None = None) -> Secret:

@@ -13,6 +13,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from secretmem import harden
 from secretmem.exceptions import LimitError, SourceError
 from secretmem.launch.plan import PlanError
 from secretmem.launch.prepare import PYTHONS_OWN, Prepared, exit_code
@@ -120,6 +121,7 @@ class Supervisor:
                 setsigmask=[],
                 setsigdef=PYTHONS_OWN,
             )
+            prepared.variables.clear()
         self._status = None
         self._started = time.monotonic()
 
@@ -252,8 +254,11 @@ def supervise(
     """
     Run the command under a parent; gives the exit code.
 
-    ``stamps`` is what `look` gave before the sources were read.
+    ``stamps`` is what `look` gave before the sources were read.  It lives as
+    long as the service, so nobody of the same user may attach to it.
     """
+    # The command may write cores: execve(2) resets the one, not the other.
+    harden(no_core=False)
     try:
         return Supervisor(plan, wish, stamps).run(prepared)
     except OSError as error:
