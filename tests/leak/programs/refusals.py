@@ -222,6 +222,7 @@ def refused_rsa(stage: Stage) -> None:
 
     key: Any = keys.load_pem(stage.secret("{pem}"))
     sealed = bytes(stage.buffer("{sealed}"))
+    bent = sealed[:-1] + bytes([sealed[-1] ^ 1])
     right = padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
     other = padding.OAEP(padding.MGF1(SHA256()), SHA1(), None)  # noqa: S303 - the wrong one
     kept = refused(
@@ -233,7 +234,7 @@ def refused_rsa(stage: Stage) -> None:
     kept += refused(
         InvalidTag,
         lambda: key.decrypt(sealed, other),
-        lambda: key.decrypt(sealed[:-1] + b"x", right),
+        lambda: key.decrypt(bent, right),
         lambda: key.decrypt(sealed[1:], right),
     )
     stage.check(b"refused")
