@@ -20,6 +20,7 @@ __all__ = [
     "aead_open_into",
     "aead_open_to_secret",
     "aead_seal",
+    "aead_seal_into",
     "age_identities",
     "age_identity_text",
     "age_open",
@@ -444,6 +445,15 @@ def aead_open(
     aad: bytes,
     /,
 ) -> bytes: ...
+def aead_seal_into(
+    algorithm: str,
+    key: SecretBase,
+    nonce: bytes,
+    data: Buffer | SecretBase,
+    aad: bytes,
+    buffer: Buffer,
+    /,
+) -> None: ...
 def aead_open_into(
     algorithm: str,
     key: SecretBase,

@@ -86,6 +86,11 @@ def test_ciphers(name: str, client: Client) -> None:
     nonce = bytes(size)
     sealed = remote.encrypt(nonce, b"data", b"aad")
     assert sealed == local.encrypt(nonce, b"data", b"aad")
+    room = bytearray(len(sealed))
+    assert remote.encrypt_into(nonce, b"data", b"aad", room) == len(room)
+    assert room == sealed
+    with pytest.raises(ValueError, match="different structures"):
+        remote.encrypt_into(nonce, b"data", b"aad", bytearray(5))
     assert remote.decrypt(nonce, sealed, b"aad") == b"data"
     plain = remote.decrypt_to_secret(nonce, sealed, b"aad")
     assert plain.matches(b"data")

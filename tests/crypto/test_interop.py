@@ -253,6 +253,13 @@ def test_aead_agrees_with_pyca() -> None:
             nonce, data = bytes(12), bytes(size)
             sealed = mine.encrypt(nonce, data, b"aad")
             assert sealed == pyca.encrypt(nonce, data, b"aad")
+            room = bytearray(size + 16)
+            assert mine.encrypt_into(nonce, data, b"aad", room) == size + 16
+            assert room == sealed
+            with Secret.from_bytes(data or b"x") as secret:
+                room = bytearray(len(secret) + 16)
+                mine.encrypt_into(nonce, secret, b"aad", room)
+                assert room == mine.encrypt(nonce, secret, b"aad")
             assert mine.decrypt(nonce, sealed, b"aad") == data
             out = bytearray(size)
             assert mine.decrypt_into(nonce, sealed, b"aad", out) == size

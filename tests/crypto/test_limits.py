@@ -52,6 +52,7 @@ def test_nonces_of_other_sizes(cls: type[aead._Aead]) -> None:
         nonce, text = bytes(size), f"{cls.NONCE_SIZE} bytes, not {size}"
         for use in (
             lambda n: cipher.encrypt(n, b""),
+            lambda n: cipher.encrypt_into(n, b"", None, bytearray(16)),
             lambda n: cipher.decrypt(n, bytes(16)),
             lambda n: cipher.decrypt_to_secret(n, bytes(16)),
             lambda n: cipher.decrypt_into(n, bytes(16), None, bytearray()),
@@ -115,6 +116,33 @@ def test_so_many_bytes(
     cipher.encrypt(nonce, bytearray(10))
     with pytest.raises(KeyLimitError, match="78 bytes"):
         cipher.encrypt(nonce, b"")
+    with pytest.raises(KeyLimitError, match="78 bytes"):
+        cipher.encrypt_into(nonce, b"", None, bytearray(16))
+
+
+def test_buffers_that_do_not_fit(cls: type[aead._Aead]) -> None:
+    """Of another length, not writable, or the data's own; none is counted."""
+    cipher, nonce = cls.generate(), bytes(cls.NONCE_SIZE)
+    sealed = cipher.encrypt(nonce, bytes(8))
+    for size in (0, 8, 23, 25):
+        with pytest.raises(InvalidKey, match="as long as message and tag"):
+            cipher.encrypt_into(nonce, bytes(8), None, bytearray(size))
+    for data in bytes(8), Secret.from_bytes(bytes(8)):
+        with pytest.raises(TypeError, match="the output needs a writable"):
+            cipher.encrypt_into(nonce, data, None, bytes(24))
+    with pytest.raises(TypeError, match="the output needs a writable"):
+        cipher.decrypt_into(nonce, sealed, None, bytes(8))
+    memory = bytearray(sealed + bytes(8))
+    view = memoryview(memory)
+    for start in range(9):
+        part = view[start : start + 8]
+        with pytest.raises(ValueError, match="share memory"):
+            cipher.decrypt_into(nonce, view[:24], None, part)
+        with pytest.raises(ValueError, match="share memory"):
+            cipher.encrypt_into(nonce, part, None, view[:24])
+    assert cipher.decrypt_into(nonce, view[:24], None, view[24:]) == 8
+    assert memory == sealed + bytes(8)
+    assert cipher.failures == 0
 
 
 def test_so_many_forgeries(cls: type[aead._Aead]) -> None:

@@ -82,6 +82,13 @@ class _Cipher(_Held):
         sealed: bytes = self._held.encrypt(nonce, message, aad)
         return sealed
 
+    def encrypt_into(
+        self, nonce: bytes, message: Any, aad: bytes | None, buffer: Any
+    ) -> int:
+        """Seal into a buffer."""
+        buffer[:] = self.encrypt(nonce, message, aad)
+        return len(buffer)
+
     def decrypt_to_secret(self, *arguments: Any) -> Ordinary:
         """Open."""
         return Ordinary(self._held.decrypt(*arguments))

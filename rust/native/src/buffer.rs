@@ -40,22 +40,44 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyString>) -> PyResult<&'a [u8]> {
         .map_err(|_| PyValueError::new_err("the text cannot be encoded as UTF-8"))
 }
 
+/// A buffer that is not writable is refused with one of these.
+pub(crate) const TO_WIPE: &str =
+    "wipe=True needs a writable buffer such as bytearray: bytes cannot be wiped";
+pub(crate) const TO_FILL: &str = "the output needs a writable buffer such as bytearray";
+
 /// As [`with_bytes`] for a writable buffer, all of which is the caller's to change.
 pub(crate) fn with_bytes_mut<R>(
     object: &Bound<'_, PyAny>,
+    refusal: &'static str,
     change: impl FnOnce(&mut [u8]) -> R,
 ) -> PyResult<R> {
-    let buffer = Held::of(object)?;
-    if buffer.readonly() {
-        return Err(PyTypeError::new_err(
-            "wipe=True needs a writable buffer such as bytearray: bytes cannot be wiped",
-        ));
-    }
+    let buffer = Held::writable(object, refusal)?;
     let (at, len) = buffer.place();
     // SAFETY: as in `with_bytes`, and the exporter says that it is writable.
     let bytes = unsafe { core::slice::from_raw_parts_mut(at, len) };
     let result = change(bytes);
     drop(buffer);
+    Ok(result)
+}
+
+/// Calls `work` with the bytes of an object and with a buffer that it writes to.
+pub(crate) fn from_bytes_to_buffer<R>(
+    from: &Bound<'_, PyAny>,
+    to: &Bound<'_, PyAny>,
+    work: impl FnOnce(&[u8], &mut [u8]) -> R,
+) -> PyResult<R> {
+    let (given, room) = (Held::of(from)?, Held::writable(to, TO_FILL)?);
+    let ((at, len), (out, size)) = (given.place(), room.place());
+    let apart = at.addr() + len <= out.addr() || out.addr() + size <= at.addr();
+    if !apart && len > 0 && size > 0 {
+        return Err(PyValueError::new_err("the data and the buffer share memory"));
+    }
+    // SAFETY: alive until `given` drops below; see `with_bytes`. What is written is elsewhere.
+    let bytes = unsafe { core::slice::from_raw_parts(at.cast_const(), len) };
+    // SAFETY: as in `with_bytes_mut`, and no byte of it is in `bytes`.
+    let buffer = unsafe { core::slice::from_raw_parts_mut(out, size) };
+    let result = work(bytes, buffer);
+    drop((given, room));
     Ok(result)
 }
 
@@ -100,8 +122,9 @@ impl Held {
         if r == 0 { Ok(Self(raw)) } else { Err(PyErr::fetch(object.py())) }
     }
 
-    fn readonly(&self) -> bool {
-        self.0.readonly != 0
+    fn writable(object: &Bound<'_, PyAny>, refusal: &'static str) -> PyResult<Self> {
+        let held = Self::of(object)?;
+        if held.0.readonly == 0 { Ok(held) } else { Err(PyTypeError::new_err(refusal)) }
     }
 
     /// Address and length; the address is never null.

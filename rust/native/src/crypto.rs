@@ -3,7 +3,7 @@
 //! Short operations keep the interpreter: giving it up and waiting for it again costs more than
 //! they take. Long data gives it up.
 
-use crate::buffer::{filled_bytes, with_bytes, with_bytes_mut};
+use crate::buffer::{TO_FILL, filled_bytes, from_bytes_to_buffer, with_bytes, with_bytes_mut};
 use crate::error::Failure;
 use crate::secret::{SecretBase, make};
 use pyo3::exceptions::PyValueError;
@@ -173,6 +173,33 @@ pub(crate) fn aead_seal<'py>(
     })
 }
 
+/// Seals a message, bytes-like or a Secret, into the caller's buffer, which has room for the tag.
+#[pyfunction]
+#[pyo3(signature = (algorithm, key, nonce, data, aad, buffer, /))]
+pub(crate) fn aead_seal_into(
+    algorithm: &str,
+    key: &Bound<'_, SecretBase>,
+    nonce: &[u8],
+    data: &Bound<'_, PyAny>,
+    aad: &[u8],
+    buffer: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let cipher = cipher(algorithm)?;
+    let key = &key.get().secret;
+    let header = Header { nonce, aad };
+    let sealed = if let Ok(secret) = data.cast::<SecretBase>() {
+        let message = &secret.get().secret;
+        with_bytes_mut(buffer, TO_FILL, |out| {
+            aead::seal_secret(cipher, key, header, message, out.into()).map(|_filled| ())
+        })?
+    } else {
+        from_bytes_to_buffer(data, buffer, |data, out| {
+            aead::seal(cipher, key, header, data, out.into()).map(|_filled| ())
+        })?
+    };
+    Ok(sealed.map_err(Failure)?)
+}
+
 /// Opens a ciphertext with its tag.
 #[pyfunction]
 #[pyo3(signature = (algorithm, key, nonce, data, aad, /))]
@@ -215,11 +242,9 @@ pub(crate) fn aead_open_into(
     let cipher = cipher(algorithm)?;
     let key = &key.get().secret;
     let header = Header { nonce, aad };
-    let opened = with_bytes(data, |data| {
-        with_bytes_mut(buffer, |out| {
-            aead::open(cipher, key, header, data, out.into()).map(|_filled| ())
-        })
-    })??;
+    let opened = from_bytes_to_buffer(data, buffer, |data, out| {
+        aead::open(cipher, key, header, data, out.into()).map(|_filled| ())
+    })?;
     Ok(opened.map_err(Failure)?)
 }
 

@@ -45,8 +45,9 @@ mod _native {
     use super::audit::{SearchBase, allow_tracer, trace_resume, trace_seize, trace_stopped};
     #[pymodule_export]
     use super::crypto::{
-        aead_open, aead_open_into, aead_open_to_secret, aead_seal, digest_to_secret, fernet_open,
-        fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret, hmac_verify, scram_proof,
+        aead_open, aead_open_into, aead_open_to_secret, aead_seal, aead_seal_into,
+        digest_to_secret, fernet_open, fernet_seal, fernet_time, hkdf, hmac, hmac_to_secret,
+        hmac_verify, scram_proof,
     };
     #[pymodule_export]
     use super::handover::{hand_over, take_over};

@@ -141,7 +141,7 @@ impl SecretBase {
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = options(inherit, isolated, flush);
         let secret = if wipe {
-            buffer::with_bytes_mut(data, |bytes| {
+            buffer::with_bytes_mut(data, buffer::TO_WIPE, |bytes| {
                 let secret = Secret::from_bytes(bytes, options);
                 if secret.is_ok() {
                     secretmem_core::runtime::wipe(bytes);

@@ -53,6 +53,24 @@ class RemoteCipher:
         parts = self._parts(nonce, data, associated_data)
         return self._client.extension("seal", *parts)
 
+    def encrypt_into(
+        self,
+        nonce: bytes,
+        data: Buffer,
+        associated_data: bytes | None,
+        buffer: Buffer,
+    ) -> int:
+        """
+        Encrypt, and copy what comes into ``buffer``.
+
+        Raises:
+            ValueError: The buffer has another length.
+        """
+        sealed = self.encrypt(nonce, data, associated_data)
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            view[:] = sealed
+        return len(sealed)
+
     def decrypt(
         self,
         nonce: bytes,

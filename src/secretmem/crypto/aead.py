@@ -1,10 +1,10 @@
 """
 Authenticated encryption with associated data, keys in secret memory.
 
-The classes have the methods of ``cryptography``'s and two more:
-`decrypt_to_secret`, whose plaintext never leaves secret memory, and
-`decrypt_into`, which writes to a buffer of yours.  A nonce must never be used
-twice with one key; ``KeyRing`` and ``fernet`` take care of that for you.
+The classes have the methods of ``cryptography``'s and one more:
+`decrypt_to_secret`, whose plaintext never leaves secret memory.  A nonce must
+never be used twice with one key; ``KeyRing`` and ``fernet`` take care of that
+for you.
 
 An object counts what it does and raises ``KeyLimitError`` at the limits of
 its algorithm, which are constants of its class:
@@ -122,13 +122,12 @@ class _Aead:
                 ChaCha20).
             KeyLimitError: The key needs a successor.
         """
-        if len(nonce) != self.NONCE_SIZE:
-            raise self._wrong_nonce(nonce)
         if (
-            self._messages >= self._max_messages
+            len(nonce) != self.NONCE_SIZE
+            or self._messages >= self._max_messages
             or self._bytes >= self.MAX_BYTES
         ):
-            raise self._worn_out()
+            raise self._refusal(nonce)
         aad = associated_data or b""
         sealed = _native.aead_seal(
             self._ALGORITHM, self._key, nonce, data, aad
@@ -136,6 +135,38 @@ class _Aead:
         self._messages += 1
         self._bytes += len(sealed)
         return sealed
+
+    def encrypt_into(
+        self,
+        nonce: bytes,
+        data: Buffer | Secret,
+        associated_data: bytes | None,
+        buffer: Buffer,
+    ) -> int:
+        """
+        Encrypt into ``buffer``, ``TAG_SIZE`` bytes longer than the data.
+
+        Returns the number of bytes written.
+
+        Raises:
+            ValueError: ``data`` and ``buffer`` share memory.
+            InvalidKey: As `encrypt`, or the buffer has another length.
+            KeyLimitError: As `encrypt`.
+        """
+        if (
+            len(nonce) != self.NONCE_SIZE
+            or self._messages >= self._max_messages
+            or self._bytes >= self.MAX_BYTES
+        ):
+            raise self._refusal(nonce)
+        aad = associated_data or b""
+        _native.aead_seal_into(
+            self._ALGORITHM, self._key, nonce, data, aad, buffer
+        )
+        self._messages += 1
+        size = memoryview(buffer).nbytes
+        self._bytes += size
+        return size
 
     def decrypt(
         self,
@@ -199,6 +230,7 @@ class _Aead:
         zeros.
 
         Raises:
+            ValueError: ``data`` and ``buffer`` share memory.
             InvalidTag: As `decrypt`, or the buffer has another length.
             InvalidKey, KeyLimitError: As `decrypt`.
         """
@@ -236,6 +268,12 @@ class _Aead:
     def _count(self, error: CryptoError) -> None:
         if not isinstance(error, InvalidKey):
             self._failures += 1
+
+    def _refusal(self, nonce: bytes) -> CryptoError:
+        """Say why nothing is encrypted."""
+        if len(nonce) != self.NONCE_SIZE:
+            return self._wrong_nonce(nonce)
+        return self._worn_out()
 
     def _wrong_nonce(self, nonce: bytes) -> InvalidKey:
         return InvalidKey(

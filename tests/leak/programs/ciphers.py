@@ -80,6 +80,7 @@ def _used(stage: Stage, cls: Callable[[Any], Any], nonce: bytes) -> None:
 @program(
     "aead.AESGCM",
     "AESGCM.encrypt",
+    "AESGCM.encrypt_into",
     "AESGCM.decrypt_to_secret",
     "AESGCM.decrypt_into",
     "AESGCM.close",
@@ -95,18 +96,23 @@ def live_aesgcm(stage: Stage) -> None:
     opened = cipher.decrypt_to_secret(_NONCE, sealed, b"aad")
     stage.check(b"opened")
     assert opened == message
+    room = bytearray(len(sealed))
+    assert cipher.encrypt_into(_NONCE, message, b"aad", room) == len(sealed)
+    assert room == sealed
+    stage.check(b"sealed into")
     area = _buffer(stage, 24)
     with memoryview(area) as view:
         assert cipher.decrypt_into(_NONCE, sealed, b"aad", view) == 24
         stage.check(b"into")
 
-        def all_three() -> None:
+        def all_four() -> None:
             again = cipher.encrypt(_NONCE, message, b"aad")
+            cipher.encrypt_into(_NONCE, message, b"aad", room)
             cipher.decrypt_to_secret(_NONCE, again, b"aad").close()
             cipher.decrypt_into(_NONCE, again, b"aad", view)
 
-        stage.repeat(all_three)
-        under_signals(stage, all_three, 4)
+        stage.repeat(all_four)
+        under_signals(stage, all_four, 4)
         view[:] = bytes(24)
     data = bytes(1 << 16)
     under_signals(stage, lambda: cipher.encrypt(_NONCE, data, None))

@@ -105,6 +105,7 @@ def wrong_tags(stage: Stage) -> None:
             CryptoError,
             lambda: cls(key[1:]),  # noqa: B023 - as above
             lambda: cipher.encrypt(nonce[1:], message),  # noqa: B023 - as above
+            lambda: cipher.encrypt_into(nonce, message, None, area),  # noqa: B023 - as above
         )
         stage.check(b"refused")
     mac = Hmac(key)
