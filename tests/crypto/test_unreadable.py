@@ -149,3 +149,22 @@ def test_an_old_cipher_of_openssh(tmp_path: Path) -> None:
     )
     with pytest.raises(InvalidKey, match="ssh-keygen -p"):
         keys.load_file(path, Secret.from_bytes(WORD))
+
+
+def test_a_key_that_asks_for_too_much_work() -> None:
+    """It is refused before the work is begun: 2**31 rounds of PBKDF2."""
+    rounds = b"\x02\x02" + (2047).to_bytes(2, "big")
+    key = keys.Ed25519PrivateKey.generate()
+    with Secret.from_bytes(WORD) as word:
+        cheap = keys.PassphraseEncryption(word, kdf="pbkdf2", rounds=2047)
+        before, behind = key.private_bytes(DER, PKCS8, cheap).split(rounds)
+        front = bytearray(before)
+        # The lengths of all that is around it, each in one byte.
+        for at in (2, 4, 17, 19, 32):
+            front[at] += 2
+        dear = b"".join((front, b"\x02\x04\x7f\xff\xff\xff", behind))
+        with (
+            Secret.from_bytes(dear) as encoded,
+            pytest.raises(InvalidKey, match="more than 10,000,000 rounds"),
+        ):
+            keys.load_der(encoded, word)

@@ -23,6 +23,8 @@ use pkcs8::pkcs5::pbes2::{
 pub const SALT_SIZE: usize = 16;
 /// Bytes of work memory that a file may ask for.
 const MOST_WORK: usize = 256 << 20;
+/// Rounds of PBKDF2 that a file may ask for: seconds, where four bytes could mean an hour.
+const MOST_ROUNDS: u32 = 10_000_000;
 /// Bytes of the envelope around the ciphertext, with room to spare.
 const ENVELOPE: usize = 256;
 /// Bytes of an AES-256 key.
@@ -173,6 +175,9 @@ fn derive(found: &Found, passphrase: &Secret, options: Options) -> Result<Option
             kdf::scrypt(passphrase, params.salt.as_bytes(), cost, size, options).map(Some)
         }
         Kdf::Pbkdf2(params) => {
+            if params.iteration_count > MOST_ROUNDS {
+                return Err(Error::Key("the key asks for more than 10,000,000 rounds of PBKDF2"));
+            }
             let hash = match params.prf {
                 Pbkdf2Prf::HmacWithSha1 => Hash::Sha1,
                 Pbkdf2Prf::HmacWithSha256 => Hash::Sha256,
