@@ -20,6 +20,8 @@ from jeepney import (
 from jeepney.bus_messages import message_bus
 from jeepney.io import blocking
 
+from support.patience import PATIENCE
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +31,6 @@ _NAME = "org.freedesktop.login1"
 _MANAGER = DBusAddress(
     "/org/freedesktop/login1", _NAME, "org.freedesktop.login1.Manager"
 )
-_LIMIT = 30
 _CONFIG = """
 <busconfig>
   <listen>unix:path={path}</listen>
@@ -101,7 +102,9 @@ class Logind:
 
     def wait_for_release(self) -> None:
         """Wait until the newest inhibitor is given back."""
-        assert self._waited(_LIMIT * 1000), "the inhibitor is still held"
+        assert self._waited(int(PATIENCE * 1000)), (
+            "the inhibitor is still held"
+        )
 
     def _waited(self, milliseconds: int) -> bool:
         ready = select.poll()

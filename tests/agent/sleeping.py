@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent import stage
 from secretmem.agent.client import Client
+from support.patience import PATIENCE
 
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Sleeper(NamedTuple):
 
     def second(self) -> Client:
         """Return a client of the second socket."""
-        return Client(self.folder / "extra", timeout=60)
+        return Client(self.folder / "extra", timeout=PATIENCE)
 
     def sleep(self) -> None:
         """Let it sleep."""

@@ -326,6 +326,7 @@ def _let(rest: str, extra: Path | None) -> int:
 
 def _sleep(value: str) -> int:
     """Be the agent that sleeps; its keys come by a descriptor."""
+    from secretmem import SecretmemError
     from secretmem.agent import asleep, handing
     from secretmem.agent.sealing import BoxError
 
@@ -335,7 +336,7 @@ def _sleep(value: str) -> int:
         raise click.UsageError("--asleep is for the agent itself")
     try:
         return asleep.run(int(value))
-    except (BoxError, OSError) as error:
+    except (BoxError, SecretmemError, OSError) as error:
         voice.complain(f"what the agent has sealed cannot be read: {error}")
         return voice.UNAVAILABLE
 
