@@ -83,6 +83,8 @@ class Secret(Decoding, _native.SecretBase):
         """
         Read a file; its content never exists as a Python object.
 
+        Opening a FIFO blocks until it has a writer.
+
         Args:
             path: The file, also a FIFO.
             strip: Take ASCII white space off both ends, such as the newline
@@ -119,9 +121,10 @@ class Secret(Decoding, _native.SecretBase):
         Read a descriptor to its end: file, pipe, socket.
 
         The kernel copies from its buffers into secret memory (read(2)).
-        The descriptor stays open.  Signals are handled while waiting, which
-        has no limit: one that does not block is waited for, whatever
-        ``settimeout`` of a socket says.
+        The descriptor stays open.  A pipe, socket or terminal blocks until
+        its input ends; signals are handled meanwhile.  There is no limit:
+        one that does not block is waited for, whatever ``settimeout`` of a
+        socket says.
 
         Args:
             fd: A number or an object with ``fileno()``.  What a buffered
@@ -214,6 +217,8 @@ class Secret(Decoding, _native.SecretBase):
         """
         Ask on the terminal, with echo off; no ``str`` is ever made.
 
+        Blocks until somebody answers.
+
         The controlling terminal is used (``/dev/tty``), else standard input
         if it is one.  Echo is restored on every way out.  Empty answers are
         accepted.
@@ -275,7 +280,8 @@ class Secret(Decoding, _native.SecretBase):
         Write all of it to a descriptor: file, pipe, socket.
 
         The kernel copies from secret memory into its buffers (write(2)): a
-        copy then lies in kernel memory and where the reader puts it.
+        copy then lies in kernel memory and where the reader puts it.  Blocks
+        while a pipe or socket is full.
 
         Args:
             target: A number, or an object with ``fileno()``, which is

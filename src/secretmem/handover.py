@@ -119,7 +119,7 @@ def send_secret(sock: socket.socket, secret: Secret, /) -> None:
 
 def recv_secret(sock: socket.socket, /, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor
     """
-    Receive a Secret that `send_secret` sent.
+    Receive a Secret that `send_secret` sent; blocks until it comes.
 
     Who sent it is the business of the socket (SO_PEERCRED, file
     permissions): the sender knows the value, and can have kept it.

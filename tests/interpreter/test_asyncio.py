@@ -8,17 +8,50 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretmem import Secret, sources
+from docs import blocks
+from secretmem import Secret, handover, sources
+from secretmem.agent.client import Client
 from secretmem.crypto import kdf
+from secretmem.keys import RSAPrivateKey
+from secretmem.sources import Watch
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
 pytestmark = pytest.mark.needs_secretmem
 
 WORD = b"hunter2"
+
+
+# What the guide lists.
+BLOCKING = (
+    Secret.from_fd,
+    Secret.from_file,
+    Secret.prompt,
+    Secret.write_to,
+    sources.Command,
+    sources.Keyring,
+    sources.Prompt,
+    Watch.check,
+    Watch.use,
+    Client,
+    RSAPrivateKey.generate,
+    handover.recv_secret,
+    kdf.argon2id,
+    kdf.pbkdf2,
+    kdf.scrypt,
+)
+
+
+@pytest.mark.parametrize("call", BLOCKING, ids=lambda call: call.__qualname__)
+def test_what_blocks_says_so(call: Callable[..., object]) -> None:
+    """In its documentation, and in the guide."""
+    assert "blocks" in (call.__doc__ or "").lower()
+    page = blocks.read("guide/asyncio.md")
+    assert call.__name__.lower() in page.lower()
 
 
 def test_the_loop_goes_on_while_a_pipe_is_read() -> None:

@@ -72,6 +72,8 @@ class Client:
     """
     A connection to an agent, for one thread at a time.
 
+    Each method blocks until the agent has replied.
+
     Args:
         path: The socket; SSH_AUTH_SOCK says it by default.
         timeout: Seconds to wait for a reply; None is for ever, as a user may

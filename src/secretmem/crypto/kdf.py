@@ -70,6 +70,7 @@ def argon2id(  # noqa: PLR0913 - RFC 9106's inputs, by keyword
     Derive a key from a password by Argon2id, version 1.3 (RFC 9106).
 
     The defaults are the RFC's second recommended option.
+    Blocks for 50 ms or more, on purpose; other threads run meanwhile.
 
     Args:
         password: The password.
@@ -115,6 +116,8 @@ def scrypt(
     """
     Derive a key from a password by scrypt (RFC 7914).
 
+    Blocks for 50 ms or more, on purpose; other threads run meanwhile.
+
     Args:
         password: The password.
         salt: Not secret.
@@ -147,6 +150,8 @@ def pbkdf2(
 ) -> Secret:
     """
     Derive a key from a password by PBKDF2 with HMAC (RFC 8018).
+
+    Blocks for 50 ms or more, on purpose; other threads run meanwhile.
 
     For files and protocols that ask for it; ``argon2id`` costs an attacker
     more.

@@ -46,6 +46,8 @@ class RSAPrivateKey(PrivateKey, pyca.RSAPrivateKey):
         """
         Make a key inside secret memory, with exponent 65537.
 
+        Blocks for up to seconds; other threads run meanwhile.
+
         Raises:
             InvalidKey: Not 2048, 3072, 4096 or 8192 bits.
         """

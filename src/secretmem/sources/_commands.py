@@ -99,7 +99,8 @@ class Command(Stream):
 
     The pipe is read straight into secret memory.  No shell is involved: the
     text form is split as a shell splits words, with quotes and backslashes.
-    Standard input and error are this process's own.
+    Standard input and error are this process's own.  Reading it blocks
+    until the command has ended.
 
     Args:
         argv: Program and arguments.

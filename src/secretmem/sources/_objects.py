@@ -77,6 +77,8 @@ class Prompt(Source):
     """
     ``prompt:TEXT``: ask on the terminal, with echo off.
 
+    Reading it blocks until somebody answers.
+
     Args:
         text: The prompt; ``Password`` if it is empty.
         **options: As for every source.
@@ -116,7 +118,8 @@ class Keyring(Source):
     """
     ``keyring:SERVICE/USER``: the desktop's keyring, by the library keyring.
 
-    Warns with CopiedWarning: that library hands out a ``str``.
+    Warns with CopiedWarning: that library hands out a ``str``.  Reading it
+    blocks until the keyring is unlocked.
 
     Args:
         service: As the library calls it.

@@ -89,6 +89,8 @@ class Watch:
         """
         Give the value of now until the block ends.
 
+        Blocks as the source's ``read`` does, if it has changed.
+
         Raises:
             ValueError: The watch was closed.
         """
@@ -106,6 +108,8 @@ class Watch:
     def check(self) -> bool:
         """
         Look now, and read even what cannot be told to have changed.
+
+        Blocks as the source's ``read`` does.
 
         Returns:
             Whether there is a new value.  What goes wrong is in `failure`.
