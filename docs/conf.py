@@ -71,7 +71,7 @@ nitpick_ignore = [
 nitpick_ignore_regex = [
     (
         r"py:(class|exc)",
-        r"(django|httpx|joserfc|jwt|nacl|paramiko|pg8000|psycopg|requests)\..*",
+        r"(django|httpx|joserfc|jwt|keyring|nacl|paramiko|pg8000|psycopg|requests)\..*",
     ),
     ("py:class", r"secretmem\.contrib\.pydantic\._T"),
     (

@@ -23,6 +23,7 @@ PACKAGES = {
     "pydantic": ("pydantic", "pydantic>=2.7"),
     "pydantic_settings": ("pydantic_settings", "pydantic-settings>=2.3"),
     "flask": ("flask", "Flask>=3.1"),
+    "keyring": ("keyring", "keyring>=25"),
     "sentry": ("sentry_sdk", "sentry-sdk>=2.0"),
 }
 ALL = ", ".join(repr(imported) for imported, _ in PACKAGES.values())

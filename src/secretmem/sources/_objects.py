@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
@@ -118,8 +119,9 @@ class Keyring(Source):
     """
     ``keyring:SERVICE/USER``: the desktop's keyring, by the library keyring.
 
-    Warns with CopiedWarning: that library hands out a ``str``.  Reading it
-    blocks until the keyring is unlocked.
+    Warns with CopiedWarning: that library hands out a ``str``, unless its
+    backend is that of ``secretmem.contrib.keyring``.  Reading it blocks
+    until the keyring is unlocked.
 
     Args:
         service: As the library calls it.
@@ -162,6 +164,10 @@ class Keyring(Source):
         import warnings
 
         keyring = self._library()
+        sealed = sys.modules.get("secretmem.contrib.keyring")
+        ring = keyring.get_keyring()
+        if sealed is not None and isinstance(ring, sealed.SealedKeyring):
+            return self._of_store(ring, options)
         warnings.warn(
             "the library keyring hands out a str; that copy lies in ordinary "
             "memory until the interpreter reuses it",
@@ -180,6 +186,14 @@ class Keyring(Source):
         if text is None:
             raise LookupError("the keyring has no such entry")
         return Secret._from_str(text, **options)  # noqa: SLF001 - reads a str where it is
+
+    def _of_store(self, ring: Any, options: dict[str, Any]) -> Secret:  # noqa: ANN401 - of a later layer
+        """Open a password of `SealedKeyring`, of which no text is made."""
+        found: Secret | None = ring.get_secret(self.service, self.user)
+        if found is None:
+            raise LookupError("the keyring has no such entry")
+        with found, found.reveal() as view:
+            return Secret.from_bytes(view, **options)
 
     def _library(self) -> Any:  # noqa: ANN401 - a module without types of ours
         try:

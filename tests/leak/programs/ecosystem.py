@@ -123,3 +123,29 @@ def flask_session(stage: Stage) -> None:
     stage.check(b"asked")
     stage.repeat(lambda: client.get("/"), 100)
     key.close()
+
+
+@program(no_control="another backend of the library is that of `sources`")
+def sealed_keyring(stage: Stage) -> None:
+    """Keep a password in a sealed store, and read it by the library."""
+    import keyring
+
+    from secretmem import SealedStore, Secret, sources
+    from secretmem.contrib.keyring import SealedKeyring
+
+    password = stage.secret()
+    ring = SealedKeyring(
+        SealedStore(Secret.random(32)), f"{stage.folder}/passwords"
+    )
+    keyring.set_keyring(ring)
+    ring.set_secret("service", "user", password)
+    stage.check(b"kept")
+
+    def again() -> None:
+        with sources.read("keyring:service/user") as read:
+            assert read == password
+
+    stage.repeat(again, 200)
+    ring.set_secret("service", "user", password)
+    password.close()
+    stage.ended()
