@@ -83,6 +83,16 @@ def test_texts_of_few_characters(text: str) -> None:
             assert each not in Redactor(secret).text(f"x {each}")
 
 
+@pytest.mark.parametrize("before", range(6))
+def test_runs_of_one_character(before: int) -> None:
+    """Wherever they are in the text."""
+    word = "1111-2222-3333-4444-5555"
+    with Secret.from_bytes(word.encode(), name="x") as secret:
+        redactor = Redactor(secret)
+    start = "z" * before
+    assert redactor.text(f"{start}{word}") == f"{start}[secret 'x']"
+
+
 class _Own(Exception):  # noqa: N818 - a test's own
     def __init__(self, value: object) -> None:
         super().__init__("refused")

@@ -30,8 +30,16 @@ def start(recipients: Iterable[_wrap.Recipient]) -> tuple[bytes, Secret]:
 
     Raises:
         InvalidKey: No recipient, or a passphrase and another one.
+        TypeError: Something else, such as a text or an identity.
     """
     everyone = list(recipients)
+    for each in everyone:
+        if not hasattr(each, "wrap"):
+            raise TypeError(
+                f"a recipient is an object such as age.Recipient, not "
+                f"{type(each).__name__}: age.parse_recipient(text) makes one, "
+                "and an identity has it as its recipient"
+            )
     if not everyone:
         raise InvalidKey("a file is encrypted to one recipient or more")
     phrases = [r for r in everyone if isinstance(r, _scrypt.Passphrase)]

@@ -2,8 +2,10 @@
 requests with a bearer token that is a Secret.
 
 As `secretmem.contrib.httpx`: the token is exported for each request.  Here
-the headers of the request have it only while they are read for sending, so
-neither a prepared request nor the exception of one that failed shows it.
+the headers of the request have it only while they are read, as for sending;
+their ``repr`` has not.  A request that was answered has lost it.  One that
+failed, in the exception, and one that was redirected, in ``history``, export
+it anew for whoever reads their headers (``dict``, ``items()``).
 """
 
 from __future__ import annotations

@@ -230,12 +230,23 @@ class _Aead:
         zeros.
 
         Raises:
-            ValueError: ``data`` and ``buffer`` share memory.
-            InvalidTag: As `decrypt`, or the buffer has another length.
-            InvalidKey, KeyLimitError: As `decrypt`.
+            ValueError: ``data`` and ``buffer`` share memory, or the buffer
+                has another length.
+            TypeError: The buffer cannot be written to.
+            InvalidTag, InvalidKey, KeyLimitError: As `decrypt`.
         """
         self._check(nonce)
         aad = associated_data or b""
+        with memoryview(buffer) as room, memoryview(data) as given:
+            size, most = room.nbytes, given.nbytes - self.TAG_SIZE
+            if size != most >= 0:
+                raise ValueError(
+                    f"the buffer has {size} bytes, and the plaintext {most}"
+                )
+            if room.readonly:
+                raise TypeError(
+                    "the buffer cannot be written to; a bytearray can"
+                )
         try:
             _native.aead_open_into(
                 self._ALGORITHM, self._key, nonce, data, aad, buffer
@@ -243,7 +254,7 @@ class _Aead:
         except CryptoError as error:
             self._count(error)
             raise
-        return memoryview(buffer).nbytes
+        return size
 
     @property
     def failures(self) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from secretmem import _policy
+from secretmem import Secret, _policy
 from secretmem.exceptions import InvalidKey
 
 
 if TYPE_CHECKING:
-    from secretmem import Secret, _native
+    from secretmem import _native
 else:
     _native = _policy.bind()
 
@@ -58,7 +58,11 @@ def load(
     Raises:
         PassphraseNeeded: It is encrypted, and ``passphrase`` is None.
         InvalidKey: It cannot be read; the text says why, or what may be.
+        TypeError: Something else was given than Secrets.
     """
+    _check(encoded, "key")
+    if passphrase is not None:
+        _check(passphrase, "passphrase")
     try:
         return _native.KeyBase.load(encoded, passphrase, inherit=inherit)
     except InvalidKey as error:
@@ -75,6 +79,14 @@ def load(
         "encrypted in a way that is not known here (`ssh-keygen -p` and "
         "`openssl pkcs8 -topk8` write it anew)"
     )
+
+
+def _check(given: object, what: str) -> None:
+    if not isinstance(given, Secret):
+        raise TypeError(
+            f"the {what} is a Secret, not {type(given).__name__}: "
+            "Secret.from_bytes and Secret.from_file make one"
+        )
 
 
 def is_encrypted_pem(encoded: Secret) -> bool:
