@@ -34,7 +34,9 @@ class Table:
     Records, the sealer that made them, and when which of them expires.
 
     Everything but sealing and opening happens under a lock, which is held
-    for no longer than it takes to look into a dict, or to copy one.
+    for no longer than it takes to look into a dict, or to copy one; except
+    that one which opens once is opened under it, and so are the values sealed
+    anew that changed while a new key was introduced.
     """
 
     __slots__ = (

@@ -19,7 +19,15 @@ from key_operations import (  # type: ignore[import-not-found]  # beside this pr
 )
 
 import secretmem
-from secretmem import Secret, SecretArea, _policy, age, handover, hazmat
+from secretmem import (
+    SealedStore,
+    Secret,
+    SecretArea,
+    _policy,
+    age,
+    handover,
+    hazmat,
+)
 from secretmem.audit import Planted, Search
 
 
@@ -221,6 +229,17 @@ def sealed_and_opened() -> bytes:
         )
 
 
+def sealed_values() -> list[bytes]:
+    """Put values into a store, one of them to be opened once; a new key."""
+    with SealedStore.generate() as store:
+        store["word"] = fixed.word
+        store.put("large", fixed.large, once=True)
+        store.rekey()
+        values = [out(store[name].open()) for name in ("word", "large")]
+        assert list(store) == ["word"]
+        return values
+
+
 def age_streams() -> bytes:
     """Move plaintext from a file to an age file and to a file."""
     with (
@@ -302,6 +321,7 @@ def operations() -> dict[str, Callable[[], object]]:
         "memfd_secret": descriptor,
         "age": sealed_and_opened,
         "age, streams": age_streams,
+        "sealed": sealed_values,
         "audit": searched,
         **fixed.keys.operations(),
         "posture": lambda: secretmem.posture().backend,
