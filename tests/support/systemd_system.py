@@ -59,7 +59,7 @@ exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \\
 # What services come after by themselves, and what this one begins with.
 _TARGETS = ("sysinit", "basic", "shutdown", "test")
 
-_PATIENCE = 60
+_PATIENCE = 180
 
 
 class System:

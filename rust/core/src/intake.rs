@@ -114,3 +114,107 @@ impl Intake {
         self.draft.finish_as(self.size, self.options)
     }
 }
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::net::UnixStream;
+
+    /// A client, and a server that does not wait for it.
+    fn pair() -> (UnixStream, UnixStream) {
+        let (client, server) = UnixStream::pair().expect("sockets");
+        server.set_nonblocking(true).expect("non-blocking");
+        (client, server)
+    }
+
+    fn message(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i % 251) as u8).collect()
+    }
+
+    fn intake(size: usize) -> Intake {
+        Intake::new(size, Options::default()).expect("intake")
+    }
+
+    #[test]
+    fn not_a_byte_past_the_message_is_read() {
+        let lengths = [0, 1, FIRST_ROOM, FIRST_ROOM + 1, BOUNCE - 1, BOUNCE, BOUNCE + 1, 50_000];
+        for len in lengths {
+            let (mut client, mut server) = pair();
+            let sent = message(len);
+            client.write_all(&sent).expect("sent");
+            client.write_all(b"next").expect("sent");
+            let mut intake = intake(len);
+            for _ in 0..2 {
+                assert_eq!(intake.step(server.as_raw_fd()), Ok(Arrival::Complete), "{len}");
+            }
+            let secret = intake.finish().expect("secret");
+            assert_eq!((secret.size(), secret.matches(&sent)), (len, Ok(true)));
+            let mut rest = [0; 8];
+            assert_eq!(server.read(&mut rest).expect("read"), 4);
+            assert_eq!(rest[..4], *b"next");
+        }
+    }
+
+    #[test]
+    fn room_is_taken_for_what_has_arrived() {
+        let (mut client, server) = pair();
+        let sent = message(200_000);
+        let mut intake = intake(sent.len());
+        assert_eq!(intake.step(server.as_raw_fd()), Ok(Arrival::Waiting));
+        assert_eq!(intake.room(), FIRST_ROOM);
+        let mut arrived = 0;
+        for piece in sent.chunks(3001) {
+            assert!(!intake.complete());
+            client.write_all(piece).expect("sent");
+            arrived += piece.len();
+            let last = arrived == sent.len();
+            let expected = if last { Arrival::Complete } else { Arrival::Waiting };
+            assert_eq!(intake.step(server.as_raw_fd()), Ok(expected), "{arrived}");
+            assert!((arrived..=2 * arrived).contains(&intake.room()), "{arrived}");
+        }
+        assert!(intake.complete());
+        assert_eq!(intake.finish().expect("secret").matches(&sent), Ok(true));
+    }
+
+    #[test]
+    fn an_end_before_the_end_is_told() {
+        let (mut client, server) = pair();
+        let mut intake = intake(5000);
+        client.write_all(&message(4999)).expect("sent");
+        assert_eq!(intake.step(server.as_raw_fd()), Ok(Arrival::Waiting));
+        drop(client);
+        for _ in 0..2 {
+            assert_eq!(intake.step(server.as_raw_fd()), Ok(Arrival::Ended));
+        }
+        assert!(!intake.complete());
+    }
+
+    #[test]
+    fn the_secret_is_kept_as_was_asked_for() {
+        for (inherit, isolated) in [(false, true), (true, false)] {
+            let (mut client, server) = pair();
+            client.write_all(b"message").expect("sent");
+            let options = Options { inherit, isolated, ..Options::default() };
+            let mut intake = Intake::new(7, options).expect("intake");
+            assert_eq!(intake.step(server.as_raw_fd()), Ok(Arrival::Complete));
+            let secret = intake.finish().expect("secret");
+            assert_eq!(secret.options().inherit, inherit);
+            assert_eq!(secret.options().isolated, isolated);
+            assert_eq!(secret.matches(b"message"), Ok(true));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let refused = intake(4).step(-1);
+        assert_eq!(refused, Err(Error::Call { call: "read", errno: libc::EBADF }));
+    }
+
+    #[test]
+    #[should_panic(expected = "the whole message")]
+    fn half_a_message_is_no_secret() {
+        let _ = intake(4).finish();
+    }
+}

@@ -29,6 +29,8 @@ pub mod ssh;
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
+mod tests_added;
+#[cfg(test)]
 mod tests_age;
 #[cfg(test)]
 mod tests_derive;
