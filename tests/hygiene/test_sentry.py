@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import sentry_sdk
 
-from hygiene.tools import sentry
+from hygiene.tools import as_shown, sentry, sentry_event
 from hygiene.victims import Value, caught, exported, kept, ordinary
 from secretmem import Secret
 from secretmem.contrib.sentry import SecretmemIntegration
@@ -28,9 +26,9 @@ def test_an_event(victim: object) -> None:
     value = Value()
     error = caught(victim, value)  # type: ignore[arg-type]  # one of ours
     assert value.shown_in(sentry(error)) is (victim is not kept)
-    sent = sentry(error, integrations=[_integration(value)])
-    assert not value.shown_in(sent)
-    last = json.loads(sent)["exception"]["values"][-1]
+    event = sentry_event(error, integrations=[_integration(value)])
+    assert not value.shown_in(as_shown(event))
+    last = event["exception"]["values"][-1]
     names = {name for f in last["stacktrace"]["frames"] for name in f["vars"]}
     assert "token" in names
 
@@ -43,6 +41,6 @@ def test_what_was_before_the_error() -> None:
         scope.set_context("request", {"deep": [{"token": value.text()}]})
         scope.set_extra("header", f"Bearer {value.text()}")
         assert value.shown_in(sentry(error))
-        sent = sentry(error, integrations=[_integration(value)])
-    assert not value.shown_in(sent)
-    assert json.loads(sent)["extra"]["header"].startswith("Bearer [secret ")
+        event = sentry_event(error, integrations=[_integration(value)])
+    assert not value.shown_in(as_shown(event))
+    assert event["extra"]["header"].startswith("Bearer [secret ")

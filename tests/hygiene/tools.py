@@ -143,8 +143,18 @@ def werkzeug(error: BaseException) -> str:
     return "\n".join([page, *answers])
 
 
-def sentry(error: BaseException, **options: Any) -> str:  # noqa: ANN401 - sentry's own
+def as_shown(event: dict[str, Any]) -> str:
+    """Write an event as Sentry's page shows it."""
+    return json.dumps(event, ensure_ascii=False).replace("\\\\", "\\")
+
+
+def sentry(error: BaseException) -> str:
     """The event that sentry-sdk would send."""
+    return as_shown(sentry_event(error))
+
+
+def sentry_event(error: BaseException, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - sentry's own
+    """The same, with options of its client."""
     sdk = import_module("sentry_sdk")
     sent: list[Any] = []
     base = import_module("sentry_sdk.transport").Transport
@@ -160,7 +170,8 @@ def sentry(error: BaseException, **options: Any) -> str:  # noqa: ANN401 - sentr
         scope.capture_exception(error)
         client.close()
     (envelope,) = sent
-    return json.dumps(envelope.get_event(), ensure_ascii=False)
+    event: dict[str, Any] = envelope.get_event()
+    return event
 
 
 TOOLS: dict[str, Callable[[BaseException], str]] = {
