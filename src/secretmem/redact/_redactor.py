@@ -89,11 +89,10 @@ class Redactor:
                     f"a Secret of less than {VARIETY} different bytes is not "
                     "looked for: the search takes such bytes for padding"
                 )
-        for secret in secrets:
-            label = "" if secret.name is None else f" {secret.name!r}"
-            planted = Planted(f"[secret{label}]", "raw", secret)
-            self._searches.append(Search([planted]))
-            self._known.append(planted)
+        planted = [Planted(_label(each), "raw", each) for each in secrets]
+        if planted:
+            self._searches.append(Search(planted))
+            self._known += planted
 
     def __enter__(self) -> Self:
         return self
@@ -202,7 +201,7 @@ class Redactor:
             return []
         if self._pid != os.getpid():
             # The tables of the parent are not here.
-            self._searches = [Search([each]) for each in self._known]
+            self._searches = [Search(self._known)]
             self._pid = os.getpid()
         searches = tuple(self._searches)
         # The search reads from a descriptor; the text is no secret's place.
@@ -350,6 +349,10 @@ def _is_varied(secret: Secret) -> bool:
     finally:
         for byte in kept:
             byte.close()
+
+
+def _label(secret: Secret) -> str:
+    return "[secret]" if secret.name is None else f"[secret {secret.name!r}]"
 
 
 def _withheld(error: Exception) -> str:
