@@ -17,6 +17,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+import secretmem
 from secretmem import SecretmemError, sources
 from secretmem.agent import extra, handing, life, logind, messages, peer, wire
 from secretmem.agent import sealing as seals
@@ -334,6 +335,8 @@ class Sleeper:
             with self._question.read() as passphrase:
                 wrapped = bytes.fromhex(self._outside["wrapped"])
                 sealing = seals.SealingKey.opened(wrapped, passphrase)
+            # What scrypt needed is room for the keys.
+            secretmem.trim()
             agent = life.Agent(self._outside["logs"], None)
             seals.restore(agent.state, self._box, sealing.key)
         except (SecretmemError, OSError, ValueError) as error:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secretmem import SecretmemError
+from secretmem import Secret, SecretmemError
 from secretmem.agent import handing, logind, sealing, status
 from secretmem.agent.extra import ExtraSession
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Seconds that requests on their way have, and between two looks at them.
 _GRACE, _LOOK = 1.0, 0.02
+# Bytes of secret memory that waking up takes beside the keys.
+_ROOM = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Sleep:
         uses.note("sleep", str(who))
         uses.flush()
         try:
+            # Who could not wake up does not go to sleep.
+            Secret.random(_ROOM).close()
             key = self._plan.sealing.key
             outside = self._outside(clients)
             handing.become(sealing.seal(self._agent.state, key, outside))
