@@ -52,7 +52,6 @@ def test_nothing_secret_is_left(sleeper: sleeping.Sleeper) -> None:
 # Alone in its process: this one may hold secret memory too.
 _GATE = """
 import sys
-import threading
 from pathlib import Path
 from agent import sleeping
 
