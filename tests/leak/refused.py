@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def refused(
-    kinds: type[Exception], *actions: Callable[[], object]
+    kinds: type[Exception] | tuple[type[Exception], ...],
+    *actions: Callable[[], object],
 ) -> list[Exception]:
     """Collect what these raise, tracebacks and frames included."""
     kept: list[Exception] = []
