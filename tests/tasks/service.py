@@ -105,13 +105,13 @@ def place() -> Iterator[Place]:
 
 
 @contextmanager
-def running(program: str, made: Place) -> Iterator[int]:
+def running(program: str, made: Place, *options: str) -> Iterator[int]:
     """Run one of the two programs; gives its worker's process."""
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "gunicorn", "--workers", "1"),
             *("--bind", f"unix:{made.path}", "--pythonpath", str(SERVICE)),
-            *("--no-control-socket", f"{program}:app"),
+            *("--no-control-socket", *options, f"{program}:app"),
         ],
         cwd=made.folder,
         env={**os.environ, **made.environment(program)},

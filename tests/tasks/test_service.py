@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from docs import blocks
-from support import postgres
 from tasks import service
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_the_tutorial_shows_the_programs() -> None:
@@ -19,13 +24,45 @@ def test_the_tutorial_shows_the_programs() -> None:
             assert part in program, block.place
 
 
-@pytest.mark.needs_secretmem
-@pytest.mark.needs_ptrace
-@pytest.mark.skipif(postgres.binaries() is None, reason="no PostgreSQL")
-def test_before_and_after() -> None:
-    """Both do their work; the usual one has copies of every secret."""
+_PRELOADED = """
+import secretmem
+
+secretmem.configure(fork="inherit")
+
+from after import app
+"""
+
+
+needs = [
+    pytest.mark.needs_secretmem,
+    pytest.mark.needs_ptrace,
+    pytest.mark.needs_postgresql,
+]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[service.Place]:
+    """Have secrets and a database."""
     with service.place() as made:
-        before = service.counted("before", made)
-        after = service.counted("after", made)
-    assert all(before.values()), before
-    assert after == dict.fromkeys(service.SECRETS, 0)
+        yield made
+
+
+class TestService:
+    """The programs under gunicorn."""
+
+    pytestmark = needs
+
+    def test_before_and_after(self, place: service.Place) -> None:
+        """Both do their work; the usual one has copies of every secret."""
+        before = service.counted("before", place)
+        after = service.counted("after", place)
+        assert all(before.values()), before
+        assert after == dict.fromkeys(service.SECRETS, 0)
+
+    def test_loaded_before_the_fork(self, place: service.Place) -> None:
+        """The workers have the secrets, since the program says so before."""
+        (place.folder / "preloaded.py").write_text(_PRELOADED)
+        with service.running("preloaded", place, "--preload") as worker:
+            service.used(place)
+            found = service.audited(place, worker)
+        assert found == dict.fromkeys(service.SECRETS, 0)

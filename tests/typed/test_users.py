@@ -17,8 +17,11 @@ import os
 from collections.abc import Mapping
 from typing import assert_type
 
+from pydantic import BaseModel
+
 import secretmem
 from secretmem import Secret, hazmat, sources
+from secretmem.contrib.pydantic import SecretStr, SourcedSecret
 from secretmem.crypto import Hmac, aead
 from secretmem.fernet import Fernet
 from secretmem.keys import Ed25519PrivateKey
@@ -48,6 +51,19 @@ assert_type(Fernet(key).decrypt_to_secret(b"token"), Secret)
 assert_type(Ed25519PrivateKey.generate().sign(b"message"), bytes)
 assert_type(secretmem.inherited("NAME"), Secret)
 assert_type(Redactor(key).text("text"), str)
+
+
+class Settings(BaseModel):
+    key: Secret
+    token: SourcedSecret | None = None
+    word: SecretStr | None = None
+
+
+settings = Settings(key=key)
+assert_type(settings.key, Secret)
+assert_type(settings.token, Secret | None)
+if settings.word:
+    assert_type(settings.word.get_secret_value(), str)
 
 
 def told(held: Mapping[str, Secret]) -> None:
