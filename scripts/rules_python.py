@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("_posture", "_harden"),
     ("",),  # secretmem/__init__.py: the public names, nothing of its own
-    ("crypto",),
+    ("crypto", "_unreadable"),
     ("_keyring", "age", "fernet", "keys"),
     ("_sealed",),
     ("sources",),

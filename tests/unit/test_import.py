@@ -170,6 +170,33 @@ def typed(key: Secret) -> "Secret | None": ...
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.needs_secretmem
+def test_without_cryptography() -> None:
+    """What needs no object of that package does not need the package."""
+    code = """
+import sys
+sys.modules["cryptography"] = None
+from secretmem import KeyRing, SealedStore, Secret, age
+from secretmem import crypto, fernet, sources
+identity = age.Identity.generate()
+with SealedStore.generate(recipients=[identity.recipient]) as store:
+    store["a"] = Secret.from_bytes(b"value")
+    there = {}
+    store.save_to(there)
+    text = store["a"].open().seal_to(identity.recipient)
+with SealedStore.load_from(there, identities=[identity]) as again:
+    assert again["a"].open().matches(b"value")
+assert Secret.from_sealed(text, identity).matches(b"value")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_unknown_names() -> None:
     """AttributeError, as from every module."""
     import secretmem

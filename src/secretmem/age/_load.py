@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
+from secretmem._unreadable import is_encrypted_pem
 from secretmem.age._armor import MOST_AROUND
 from secretmem.age._file import decrypt
 from secretmem.age._scrypt import MAX_WORK_FACTOR, Passphrase
 from secretmem.age._ssh import SSHIdentity, SSHRecipient
 from secretmem.age._x25519 import Identity, Recipient, read_identities
 from secretmem.exceptions import InvalidKey
-from secretmem.keys._unreadable import is_encrypted_pem
 
 
 if TYPE_CHECKING:

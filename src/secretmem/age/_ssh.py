@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Self
 
 from secretmem import Secret, _policy
 from secretmem._shown import unless_unmade
+from secretmem._unreadable import load
 from secretmem.age import _header, _wrap
 from secretmem.age._edwards import montgomery
 from secretmem.crypto.exchange import x25519
 from secretmem.crypto.kdf import hkdf
 from secretmem.exceptions import InvalidKey
-from secretmem.keys._unreadable import load
 
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secretmem import Secret, SecretmemError, _policy, age
+from secretmem._unreadable import load
 from secretmem.agent import constraints, publickey
 from secretmem.agent.identities import Identity
 from secretmem.agent.wire import WireError
 from secretmem.exceptions import InvalidKey
-from secretmem.keys._unreadable import load
 
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secretmem import Secret, _descriptors, age
+from secretmem._unreadable import PassphraseNeeded
 from secretmem.agent import (
     handing,
     life,
@@ -30,7 +31,6 @@ from secretmem.agent.extra import ExtraSession
 from secretmem.agent.sealing import SealingKey
 from secretmem.agent.sleep import Plan, Sleep
 from secretmem.exceptions import InvalidKey, SourceError
-from secretmem.keys._unreadable import PassphraseNeeded
 
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
+from secretmem._unreadable import load
 from secretmem.keys._ec import EllipticCurvePrivateKey
 from secretmem.keys._ed25519 import Ed25519PrivateKey
 from secretmem.keys._ml_dsa import (
@@ -20,7 +21,6 @@ from secretmem.keys._ml_kem import (
     MLKEMPrivateKey,
 )
 from secretmem.keys._rsa import RSAPrivateKey
-from secretmem.keys._unreadable import load
 from secretmem.keys._x25519 import X25519PrivateKey
 
 
