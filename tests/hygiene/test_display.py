@@ -17,9 +17,8 @@ from secretmem.crypto import Hmac
 
 pytestmark = pytest.mark.needs_secretmem
 
-# IPython has no types for these.
+# IPython has no types for this.
 FORMATTERS: Any = import_module("IPython.core.formatters")
-SHELLS: Any = import_module("IPython.core.interactiveshell")
 
 SOURCE = Path(secretmem.__file__).resolve().parents[1]
 
@@ -46,24 +45,38 @@ def test_what_jupyter_is_sent() -> None:
         assert value.shown_in(data["text/plain"])
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["token", "%whos", "%pinfo token", "%pinfo2 token", "token.__dict__"],
-)
-def test_a_session_of_ipython(
-    line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+_SESSION = """
+import os, sys
+from IPython.core.interactiveshell import InteractiveShell
+from secretmem import Secret
+
+text = sys.stdin.read()
+shell = InteractiveShell()
+shell.user_ns["token"] = Secret.from_bytes(text.encode(), name="token")
+for line in ("token", "%whos", "%pinfo token", "%pinfo2 token", "[token]"):
+    shell.run_cell(line)
+print("of a str:")
+shell.user_ns["token"] = text
+shell.run_cell("token")
+"""
+
+
+def test_a_session_of_ipython(tmp_path: Path) -> None:
     """What it prints of a Secret, by its own commands too."""
     value = Value()
-    shell = SHELLS.InteractiveShell()
-    shell.user_ns["token"] = value.secret()
-    shell.run_cell(line)
-    said = "".join(capsys.readouterr())
-    assert "Secret" in said
-    assert not value.shown_in(said)
-    shell.user_ns["token"] = value.text()
-    shell.run_cell("token")
-    assert value.shown_in(capsys.readouterr().out)
+    done = subprocess.run(
+        [sys.executable, "-c", _SESSION],
+        input=value.text(),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"IPYTHONDIR": str(tmp_path), "PYTHONPATH": str(SOURCE)},
+    )
+    assert done.returncode == 0, done.stderr
+    said, _, control = done.stdout.partition("of a str:")
+    assert said.count("<Secret 'token' memfd_secret>") >= 3, said
+    assert not value.shown_in(said + done.stderr)
+    assert value.shown_in(control)
 
 
 _TESTS = """

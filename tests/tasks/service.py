@@ -110,6 +110,7 @@ def running(program: str, made: Place, *options: str) -> Iterator[int]:
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "gunicorn", "--workers", "1"),
+            *("--timeout", str(int(PATIENCE))),
             *("--bind", f"unix:{made.path}", "--pythonpath", str(SERVICE)),
             *("--no-control-socket", *options, f"{program}:app"),
         ],
