@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 import io
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from secretmem import Secret
@@ -82,6 +83,19 @@ def _write(writer: _Writer, data: bytes) -> None:
             done += written if isinstance(written, int) else len(rest)
 
 
+def _pass_through(
+    stream: Encryptor | Decryptor, reader: _Reader, writer: _Writer
+) -> None:
+    # The last pieces are kept for a while: of memory that is freed at once
+    # the C library gives the pages back, and each segment would fault them
+    # in again, which takes longer than to encrypt it.
+    recent: deque[bytes] = deque(maxlen=2)
+    while data := _read(reader, stream._wanted()):  # noqa: SLF001 - of this package
+        recent.append(stream.update(data))
+        _write(writer, recent[-1])
+    _write(writer, stream.finalize())
+
+
 def encrypt(
     key: Secret,
     reader: _Reader,
@@ -105,9 +119,7 @@ def encrypt(
         OSError: Of reader or writer; what was written is no stream then.
     """
     with Encryptor(key, associated_data, segment_size=segment_size) as stream:
-        while data := _read(reader, stream._wanted()):  # noqa: SLF001 - of this package
-            _write(writer, stream.update(data))
-        _write(writer, stream.finalize())
+        _pass_through(stream, reader, writer)
 
 
 def decrypt(
@@ -129,9 +141,7 @@ def decrypt(
         OSError: Of reader or writer.
     """
     with Decryptor(key, associated_data, segment_size=segment_size) as stream:
-        while data := _read(reader, stream._wanted()):  # noqa: SLF001 - of this package
-            _write(writer, stream.update(data))
-        _write(writer, stream.finalize())
+        _pass_through(stream, reader, writer)
 
 
 def decrypt_to_secret(
