@@ -114,7 +114,8 @@ def loguru(error: BaseException) -> str:
 def _django(error: BaseException) -> Any:  # noqa: ANN401 - Django has no types
     settings = import_module("django.conf").settings
     if not settings.configured:
-        settings.configure(SECRET_KEY="of the test")
+        # That of tests/contrib/test_django.py: a process has one.
+        settings.configure(SECRET_KEY="the key of the application")
     import_module("django").setup()
     reporter = import_module("django.views.debug").ExceptionReporter
     return reporter(None, *_info(error))
