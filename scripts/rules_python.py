@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_policy",),
     (
         *("_decoding", "_secret", "_sources", "_area", "hazmat"),
+        "_terminal",
         *("handover", "_passing", "_pydantic", "_systemd"),
     ),
     ("_posture", "_harden"),

@@ -1,6 +1,6 @@
 """The compiled part. Checked against the extension by mypy's stubtest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, SupportsIndex, TypeVar, final
 
@@ -135,6 +135,7 @@ class SecretBase:
         line: bool,
         strip: bool,
         max_size: int,
+        between: Callable[[], None] | None = None,
         name: str | None = None,
         inherit: bool | None = None,
         isolated: bool = False,

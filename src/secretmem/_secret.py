@@ -20,7 +20,6 @@ from secretmem._sources import (
     descriptor_of,
     erase_variable,
     name_file,
-    read_terminal,
 )
 
 
@@ -220,8 +219,10 @@ class Secret(Decoding, _native.SecretBase):
         Blocks until somebody answers.
 
         The controlling terminal is used (``/dev/tty``), else standard input
-        if it is one.  Echo is restored on every way out.  Empty answers are
-        accepted.
+        if it is one.  Empty answers are accepted.  Echo is restored on every
+        way out, also when a signal ends or stops the program, except outside
+        the main thread.  After a stop it asks again.  Signals that the
+        program handles, ignores or blocks stay with it.
 
         Args:
             text: The prompt.
@@ -232,19 +233,16 @@ class Secret(Decoding, _native.SecretBase):
         Raises:
             EOFError: The terminal's input ended.
             OSError: There is no terminal (ENXIO, ENOTTY).
-            ValueError: The two answers differ, or are too long.
+            ValueError: The answers differ, or one is too long: more than
+                ``max_size``, or 4095 bytes, where the kernel cuts lines.
             KeyboardInterrupt: Ctrl-C.
         """
         options["max_size"] = max_size
+        from secretmem._terminal import ask_for
+
         # Nobody shall type what then cannot be kept.
         _native.start()
-        first = read_terminal(cls, text, options)
-        if confirm:
-            with read_terminal(cls, f"{text}(again) ", options) as second:
-                if first != second:
-                    first.close()
-                    raise ValueError("the two answers differ")
-        return first
+        return ask_for(cls, text, options, confirm=confirm)
 
     @classmethod
     def from_sealed(

@@ -1,4 +1,4 @@
-"""Where secrets come from: descriptors, the environment, the terminal."""
+"""Where secrets come from: descriptors, the environment."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from os import PathLike
     from typing import Any, Protocol, TypeVar
 
@@ -82,58 +80,3 @@ def erase_variable(
             del os.environ[variable]
         os.unsetenv(variable)
     return secret
-
-
-def read_terminal(cls: type[S], text: str, options: dict[str, Any]) -> S:
-    """Ask once; see `Secret.prompt`."""
-    with _terminal() as fd:
-        with _echo_off(fd):
-            os.write(fd, text.encode())
-            # What was typed before the prompt was flushed with the echo.
-            secret = cls._read(fd, line=True, strip=False, **options)
-        if secret is None:
-            raise EOFError("the terminal's input ended")
-        return secret
-
-
-def _terminal() -> AbstractContextManager[int]:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def opened() -> Iterator[int]:
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY
-        try:
-            fd = os.open("/dev/tty", flags)
-        except OSError:
-            if not os.isatty(0):
-                raise
-            yield 0
-            return
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-    return opened()
-
-
-def _echo_off(fd: int) -> AbstractContextManager[None]:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def off() -> Iterator[None]:
-        import termios
-
-        old = termios.tcgetattr(fd)
-        new = old[:]
-        lflag = 3
-        new[lflag] = (new[lflag] & ~termios.ECHO) | termios.ICANON
-        try:
-            termios.tcsetattr(fd, termios.TCSAFLUSH, new)
-            yield
-        finally:
-            # The newline that was typed was not echoed.
-            termios.tcsetattr(fd, termios.TCSAFLUSH, old)
-            os.write(fd, b"\n")
-
-    return off()

@@ -138,6 +138,9 @@ class Ordinary:
         import getpass
 
         value = getpass.getpass(text).encode()
+        # What the terminal passes of a line.
+        if len(value) >= 4095:
+            raise ValueError("the terminal may have cut the line")
         if confirm and getpass.getpass(f"{text}(again) ").encode() != value:
             raise ValueError("the two answers differ")
         return cls(value)

@@ -216,6 +216,35 @@ def test_an_answer_of_many_bytes() -> None:
         assert b"a" * 4000 + b"b" * 4000 in shown
 
 
+@pytest.mark.parametrize(
+    "typed, taken",
+    [
+        ("x" * 4094 + "\n", 4094),
+        # The kernel drops what does not fit, and nobody could tell.
+        ("x" * 4095 + "\n", None),
+        ("x" * 5000 + "\n", None),
+        ("x" * 4094 + "\x04" + "x" * 4094 + "\n", 8188),
+        ("short\x04" + "x" * 5000 + "\n", None),
+    ],
+    ids=["longest", "maybe cut", "cut", "in parts", "a part cut"],
+)
+def test_a_line_that_the_terminal_may_have_cut(
+    typed: str, taken: int | None
+) -> None:
+    """ValueError that says what to do; nothing of it is left to read."""
+    with terminal.session(ask, "{'max_size': 10_000}") as person:
+        hidden(person)
+        person.type(typed)
+        if taken is None:
+            person.expect("ValueError: the terminal cuts a line at 4095 bytes")
+            person.expect("take a longer secret from a file or a pipe.")
+            assert person.end() == 3
+        else:
+            shown = person.expect("<Secret")
+            assert shown.count(b"x") == taken
+        assert person.settings_are_as_before()
+
+
 def test_the_prompt_goes_to_the_terminal_when_output_is_elsewhere() -> None:
     """As for ssh and sudo: standard streams may be pipes."""
 

@@ -45,6 +45,11 @@ pub enum Error {
         /// The limit in bytes.
         max: usize,
     },
+    /// A line so long that the terminal may have cut it.
+    Cut {
+        /// What it passes of a line in bytes.
+        most: usize,
+    },
     /// A datagram or packet socket: it would cut the secret.
     NotStream,
     /// Encoded input is not valid (base64, hex).

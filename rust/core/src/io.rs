@@ -15,6 +15,10 @@ use crate::secret::{Options, Secret};
 /// First room for a source that does not tell its size.
 const FIRST_ROOM: usize = 4096 - 64;
 
+/// What the driver of a terminal passes of one line (termios(3), `N_TTY_BUF_SIZE` of the kernel's
+/// drivers/tty/n_tty.c): it drops the rest up to the newline and tells nobody.
+const MOST_OF_LINE: usize = 4095;
+
 /// What a step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -31,7 +35,8 @@ pub enum Step {
 pub enum Until {
     /// At the end of the file.
     End,
-    /// At the first newline, which is not kept, or at the end: one line of a terminal.
+    /// At the first newline, which is not kept, or at the end. Of a terminal, a part as long as
+    /// it passes at most is refused, for it may have been cut.
     Line,
 }
 
@@ -40,6 +45,8 @@ pub enum Until {
 pub struct Reader {
     fd: Fd,
     until: Until,
+    /// It cuts long lines.
+    terminal: bool,
     max: usize,
     /// Private whatever the secret will be: a child forked meanwhile must not see it grow.
     draft: Draft,
@@ -66,13 +73,15 @@ impl Reader {
         };
         let draft = Draft::new(room, Options { inherit: false, isolated: false, ..options })?;
         let bounce = Bounce::new()?;
-        Ok(Self { fd, until, max, draft, bounce, options, filled: 0, line: false })
+        let terminal = info.character;
+        Ok(Self { fd, until, terminal, max, draft, bounce, options, filled: 0, line: false })
     }
 
     /// Waits for input, reads once. May block; takes no lock of the interpreter.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::Limit`], [`Error::Forked`], the errno of poll(2) or read(2).
+    /// [`Error::TooLarge`], [`Error::Cut`], [`Error::Limit`], [`Error::Forked`], the errno of
+    /// poll(2) or read(2).
     pub fn step(&mut self) -> Result<Step> {
         match KERNEL.poll(self.fd, false) {
             Ok(()) => {}
@@ -109,6 +118,10 @@ impl Reader {
         self.filled = line.unwrap_or(self.filled);
         if self.filled > self.max {
             return Err(Error::TooLarge { max: self.max });
+        }
+        // One read gives at most one line.
+        if self.terminal && self.until == Until::Line && self.filled - filled >= MOST_OF_LINE {
+            return Err(Error::Cut { most: MOST_OF_LINE });
         }
         self.line = line.is_some();
         Ok(if self.line { Step::Done } else { Step::More })

@@ -55,6 +55,7 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
                 "the source holds more than max_size = {max} bytes; pass a larger max_size"
             )));
         }
+        Error::Cut { most } => return Ok(PyValueError::new_err(cut(most))),
         Error::NotStream => {
             return Ok(PyValueError::new_err(
                 "a datagram or packet socket cuts what does not fit one message; use a stream",
@@ -82,6 +83,13 @@ fn raise(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     };
     let error = py.import(module)?.getattr(function)?.call1(args.cast_into()?)?;
     Ok(PyErr::from_value(error))
+}
+
+fn cut(most: usize) -> String {
+    format!(
+        "the terminal cuts a line at {most} bytes, and this one is as long; take a longer secret \
+         from a file or a pipe"
+    )
 }
 
 fn simple(py: Python<'_>, function: &str) -> PyResult<PyErr> {

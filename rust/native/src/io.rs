@@ -6,8 +6,14 @@ use pyo3::prelude::*;
 use secretmem_core::io::{Reader, Step, Writer};
 use secretmem_core::secret::Secret;
 
-/// Runs a reader to its end, with Python's signal handlers on the way.
-pub(crate) fn read_all(py: Python<'_>, mut reader: Reader) -> PyResult<Reader> {
+/// Runs a reader to its end, with Python's signal handlers on the way. `between` is called when
+/// they have run, and at least four times a second while nothing comes; what it raises ends the
+/// reading.
+pub(crate) fn read_all(
+    py: Python<'_>,
+    mut reader: Reader,
+    between: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Reader> {
     loop {
         let step;
         (reader, step) = py.detach(move || {
@@ -17,7 +23,12 @@ pub(crate) fn read_all(py: Python<'_>, mut reader: Reader) -> PyResult<Reader> {
         match step.map_err(Failure)? {
             Step::Done => return Ok(reader),
             // A signal that came during the read left no EINTR when something was read.
-            Step::More | Step::Interrupted => py.check_signals()?,
+            Step::More | Step::Interrupted => {
+                py.check_signals()?;
+                if let Some(between) = between {
+                    between.call0()?;
+                }
+            }
         }
     }
 }

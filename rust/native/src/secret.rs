@@ -172,7 +172,7 @@ impl SecretBase {
 
     /// Reads a descriptor to its end, or one line of it. `None` at the end of a terminal's input.
     #[classmethod]
-    #[pyo3(signature = (fd, *, line, strip, max_size, name=None, inherit=None, isolated=false, flush=false))]
+    #[pyo3(signature = (fd, *, line, strip, max_size, between=None, name=None, inherit=None, isolated=false, flush=false))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of one constructor")]
     #[allow(clippy::fn_params_excessive_bools, reason = "as above")]
     fn _read<'py>(
@@ -181,6 +181,7 @@ impl SecretBase {
         line: bool,
         strip: bool,
         max_size: Size,
+        between: Option<&Bound<'py, PyAny>>,
         name: Option<Bound<'py, PyString>>,
         inherit: Option<bool>,
         isolated: bool,
@@ -189,7 +190,7 @@ impl SecretBase {
         let until = if line { Until::Line } else { Until::End };
         let options = options(inherit, isolated, flush);
         let reader = Reader::new(fd, until, max_size.0, options).map_err(Failure)?;
-        let reader = io::read_all(cls.py(), reader)?;
+        let reader = io::read_all(cls.py(), reader, between)?;
         if line && !reader.any() {
             return Ok(None);
         }

@@ -28,6 +28,12 @@ _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self|/proc/thread-self)/fd/(\d+)")
 _MOST_LINKS = 40
 
 
+def refuse_terminal(path: str | None, refusal: str | None) -> None:
+    """Say no, as `target` does, before somebody types for nothing."""
+    if path is None and refusal and sys.stdout.isatty():
+        raise click.UsageError(refusal)
+
+
 @contextmanager
 def target(path: str | None, mode: int, refusal: str | None) -> Iterator[int]:
     """
@@ -44,10 +50,9 @@ def target(path: str | None, mode: int, refusal: str | None) -> Iterator[int]:
     Raises:
         OSError: It cannot be written; ``filename`` is ``path``.
     """
+    refuse_terminal(path, refusal)
     if path is None or path == STDIO:
         sys.stdout.flush()
-        if path is None and refusal and sys.stdout.isatty():
-            raise click.UsageError(refusal)
         yield sys.stdout.fileno()
         return
     number = _descriptor(path)

@@ -85,23 +85,24 @@ def command(
         raise click.UsageError(
             "give recipients (-r, -R), or a passphrase (-p) and no recipient"
         )
+    to: list[age.Recipient | age.SSHRecipient] | list[age.Passphrase]
+    to = everyone
     refusal = None if armor else _BINARY
     with ExitStack() as stack:
         source = stack.enter_context(age_files.source(file))
         age_files.check_apart(source, output)
+        age_output.refuse_terminal(output, refusal)
+        if by_phrase:
+            # Before the output is begun: until its end, signals are taken
+            # there, and the prompt would not see them.
+            asked = age_files.passphrase(phrase_source, confirm=True)
+            to = [age.Passphrase(stack.enter_context(asked))]
         writing = age_output.target(output, 0o666, refusal)
         target = stack.enter_context(writing)
         counter = stack.enter_context(age_files.Counter("sealed"))
-        if by_phrase:
-            with age_files.passphrase(phrase_source, confirm=True) as phrase:
-                to: list[age.Passphrase] = [age.Passphrase(phrase)]
-                size = age.encrypt_fd(
-                    source, target, to, armor=armor, progress=counter
-                )
-        else:
-            size = age.encrypt_fd(
-                source, target, everyone, armor=armor, progress=counter
-            )
+        size = age.encrypt_fd(
+            source, target, to, armor=armor, progress=counter
+        )
     if as_json:
         said = {
             "output": output,

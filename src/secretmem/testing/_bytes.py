@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import select
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 WHITE_SPACE: Final = b" \t\n\r\x0b\x0c"
@@ -20,6 +21,10 @@ WHITE_SPACE: Final = b" \t\n\r\x0b\x0c"
 
 _CHUNK: Final = 1 << 16
 _NEWLINE: Final = b"\n"
+# What the driver of a terminal passes of one line (termios(3)).
+_MOST_OF_LINE: Final = 4095
+# Seconds between two looks at signals.
+_LOOK: Final = 0.25
 
 
 def of_buffer(data: Any) -> bytes:  # noqa: ANN401 any buffer
@@ -138,22 +143,33 @@ def read_all(fd: int, most: int) -> bytes:
     return _joined(iter(lambda: _read(fd, _CHUNK), b""), most)
 
 
-def read_line(fd: int, most: int) -> bytes | None:
+def read_line(
+    fd: int, most: int, between: Callable[[], None] | None
+) -> bytes | None:
     """
     Read a line without its end; None at the end of the input.
 
     Raises:
-        ValueError: there are more than `most` bytes.
+        ValueError: there are more than `most` bytes, or a part is so long
+            that the terminal may have cut it.
         OSError: it cannot be read.
 
     """
-    line = _joined(_until_newline(fd), most + 2)
-    if not line:
-        return None
-    line = line.removesuffix(_NEWLINE)
-    if len(line) > most:
-        raise _too_large(most)
-    return line
+    line = b""
+    while read := _read_between(fd, between):
+        part, end, _ = read.partition(_NEWLINE)
+        line += part
+        if len(line) > most:
+            raise _too_large(most)
+        if len(part) >= _MOST_OF_LINE and os.isatty(fd):
+            raise ValueError(
+                f"the terminal cuts a line at {_MOST_OF_LINE} bytes, and "
+                "this one is as long; take a longer secret from a file or a "
+                "pipe"
+            )
+        if end:
+            return line
+    return line or None
 
 
 def _refuse_cutting(fd: int) -> None:
@@ -177,11 +193,14 @@ def _read(fd: int, most: int) -> bytes:
             select.select([fd], [], [])
 
 
-def _until_newline(fd: int) -> Iterator[bytes]:
-    while byte := _read(fd, 1):
-        yield byte
-        if byte == _NEWLINE:
-            return
+def _read_between(fd: int, between: Callable[[], None] | None) -> bytes:
+    """Read, and call ``between`` several times a second until then."""
+    while True:
+        if between is not None:
+            between()
+        if select.select([fd], [], [], _LOOK)[0]:
+            with contextlib.suppress(BlockingIOError):
+                return os.read(fd, _CHUNK)
 
 
 def _joined(parts: Iterator[bytes], most: int) -> bytes:

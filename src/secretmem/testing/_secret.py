@@ -12,6 +12,8 @@ from secretmem.testing._view import WINDOWS, View
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secretmem.testing._machine import Machine, Slot
 
 
@@ -137,11 +139,14 @@ class SecretBase:
         line: bool,
         strip: bool,
         max_size: int,
+        between: Callable[[], None] | None = None,
         **options: Any,  # noqa: ANN401 as the compiled class
     ) -> Self | None:
         most = _size(max_size)
         data = (
-            _bytes.read_line(fd, most) if line else _bytes.read_all(fd, most)
+            _bytes.read_line(fd, most, between)
+            if line
+            else _bytes.read_all(fd, most)
         )
         if data is None:
             return None

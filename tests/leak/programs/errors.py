@@ -321,7 +321,7 @@ def unavailable(stage: Stage) -> None:
 
 @program("Secret.prompt", payloads=(), terminal=True)
 def interrupted_prompt(stage: Stage) -> None:
-    """Ctrl-C in the first answer, and in the second, which confirms."""
+    """Ctrl-C in either answer, a second that differs, a line too long."""
     kept = Kept()
     prompt = stage.Secret.prompt
     stage.type(b"{plain}\x03")
@@ -334,6 +334,10 @@ def interrupted_prompt(stage: Stage) -> None:
     kept.fails(ValueError, lambda: prompt(confirm=True))
     kept.logged()
     stage.ended(b"different")
+    stage.type(b"{plain}" + b"x" * 5000 + b"\n")
+    kept.fails(ValueError, prompt)
+    kept.logged()
+    stage.ended(b"cut")
     stage.type(b"{plain}\n")
     secret = prompt()
     stage.check(b"in the end")

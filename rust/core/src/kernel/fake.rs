@@ -144,7 +144,7 @@ impl Kernel for Fake {
         Ok(())
     }
     fn fstat(&self, _fd: Fd) -> KResult<FileInfo> {
-        Ok(FileInfo { regular_left: None })
+        Ok(FileInfo { regular_left: None, character: false })
     }
     unsafe fn look(&self, _at: *const u8) -> KResult<()> {
         Ok(())

@@ -177,14 +177,14 @@ impl Kernel for Linux {
         check(unsafe { libc::fstat(fd, st.as_mut_ptr()) })?;
         // SAFETY: fstat returned 0, so the structure is filled.
         let st = unsafe { st.assume_init() };
-        let regular = st.st_mode & libc::S_IFMT == libc::S_IFREG;
-        if !regular {
-            return Ok(FileInfo { regular_left: None });
+        let kind = st.st_mode & libc::S_IFMT;
+        if kind != libc::S_IFREG {
+            return Ok(FileInfo { regular_left: None, character: kind == libc::S_IFCHR });
         }
         // SAFETY: plain integers.
         let at = unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) };
         let left = usize::try_from(st.st_size.saturating_sub(at.max(0))).unwrap_or(0);
-        Ok(FileInfo { regular_left: Some(left) })
+        Ok(FileInfo { regular_left: Some(left), character: false })
     }
 
     unsafe fn look(&self, at: *const u8) -> KResult<()> {

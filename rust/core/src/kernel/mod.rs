@@ -49,6 +49,8 @@ pub enum Advice {
 pub struct FileInfo {
     /// Bytes from the current position to the end if this is a regular file.
     pub regular_left: Option<usize>,
+    /// A character device, as terminals are.
+    pub character: bool,
 }
 
 /// A signal stack (stack_t).
