@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,6 +210,28 @@ def test_every_command_of_the_table_can_be_loaded() -> None:
 
     for name in main.COMMANDS:
         assert main.load(name).help
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--version"], f"secretmem, version {version('secretmem')}\n"),
+        (["--help"], "  $ secretmem doctor\n"),
+        (["model", "--help"], "  $ secretmem model plan --secrets 100000"),
+    ],
+)
+def test_what_the_program_says_of_itself(
+    arguments: list[str], said: str
+) -> None:
+    """Its version, and an example of its use."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "secretmem.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    assert said in done.stdout
 
 
 @pytest.mark.needs_secretmem

@@ -42,6 +42,7 @@ USAGE: tuple[tuple[str, ...], ...] = (
     ("--secret", "A=file:token", "--expose", "env:B"),
     ("--secret", "A=file:token", "--expose", "env:A", "--expose", "file:A"),
     ("--sceret", "A=file:token"),
+    ("--secret", "A=file:token", "--interval", "3"),
     ("--secret", "\udcff=file:token"),
 )
 

@@ -192,6 +192,19 @@ def test_count_without_watch_is_a_usage_error() -> None:
     assert "--watch" in child.stderr
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_sentences_fit_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are wrapped, and nothing of them is left out."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, _, text = _ps().stdout.rpartition("\n\n")
+    assert all(len(line) < columns for line in text.splitlines())
+    joined = " ".join(text.split())
+    assert "Hibernation: " in joined
+    assert "joined again: " in joined or "not shown on this" in joined
+
+
 def test_watch_text_separates_the_looks() -> None:
     """A pipe gets no control characters."""
     child = _ps("--watch", "0.1", "--count", "2")

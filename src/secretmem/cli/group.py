@@ -19,6 +19,13 @@ Secret memory for Python, on memfd_secret(2).
 Exit codes: 0 fine, 1 a finding, 2 usage, 69 not available here.
 """
 
+_EPILOG = """\b
+Examples:
+  $ secretmem doctor
+  $ secretmem run --secret DB=file:db.key -- ./serve
+  $ secretmem run --help
+"""
+
 
 class LazyGroup(click.Group):
     """
@@ -31,7 +38,11 @@ class LazyGroup(click.Group):
         self, table: Mapping[str, str], load: Callable[[str], click.Command]
     ) -> None:
         """Take the table of commands."""
-        super().__init__("secretmem", help=_HELP)
+        super().__init__("secretmem", help=_HELP, epilog=_EPILOG)
+        # Looked up when it is asked for.
+        click.version_option(package_name="secretmem", prog_name="secretmem")(
+            self
+        )
         self._table = table
         self._load = load
 

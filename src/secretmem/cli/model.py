@@ -58,7 +58,13 @@ class Size(click.ParamType[int]):
         return size
 
 
-@click.group()
+_EPILOG = """\b
+Example:
+  $ secretmem model plan --secrets 100000 --memory 256G --cpus 64
+"""
+
+
+@click.group(epilog=_EPILOG)
 def command() -> None:
     """
     Run the system of the article on a model kernel.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 
 import click
 
@@ -72,6 +74,12 @@ def command(
         ctx.exit(0)
 
 
+def _wrapped(line: str) -> str:
+    """Wrap a sentence where the terminal ends, or at 80 columns."""
+    width = shutil.get_terminal_size().columns - 1
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent="  "))
+
+
 def _show(*, as_json: bool, again: bool) -> None:
     """Print one report; one line of JSON when there are several."""
     report = look()
@@ -81,7 +89,10 @@ def _show(*, as_json: bool, again: bool) -> None:
         return
     if again and sys.stdout.isatty():
         click.clear()
-    for line in report.lines():
-        click.echo(line)
+    # The table with its head and the empty line below it stays as it is.
+    rows = len(report.census.processes)
+    for number, line in enumerate(report.lines()):
+        in_table = rows and number <= rows + 1
+        click.echo(line if in_table else _wrapped(line))
     if again:
         click.echo()

@@ -28,6 +28,8 @@ CODES = {
     "denied": 77,  # EX_NOPERM
 }
 _LIMIT = 71
+_INTERVAL = 5.0
+"""Seconds between two looks at the sources."""
 
 _EPILOG = """\b
 Example:
@@ -79,9 +81,7 @@ the system refused, 75 a source's command failed, 77 a source may not be read,
     "--interval",
     metavar="SECONDS",
     type=click.FloatRange(min=0.01),
-    default=5.0,
-    show_default=True,
-    help="With --reload: how often the sources are looked at.",
+    help="With --reload: how often the sources are looked at.  [default: 5]",
 )
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 def command(
@@ -90,7 +90,7 @@ def command(
     exposures: tuple[str, ...],
     restart: bool,
     renew: bool,
-    interval: float,
+    interval: float | None,
     argv: tuple[str, ...],
 ) -> int:
     """
@@ -101,6 +101,8 @@ def command(
     as a descriptor.  Then this process becomes the command, as with env(1),
     unless --restart or --reload says that it stays.
     """
+    if interval is not None and not renew:
+        raise click.UsageError("--interval needs --reload")
     # A secret with one of their numbers would be the command's output.
     keep_standard()
     try:
@@ -113,7 +115,7 @@ def command(
         stamps = look(plan) if stay else []
         with _read(plan) as prepared:
             if stay:
-                wish = Wish(restart, renew, interval, _say)
+                wish = Wish(restart, renew, interval or _INTERVAL, _say)
                 return supervise(plan, prepared, wish, stamps)
             return _become(plan, prepared)
     except PlanError as error:
