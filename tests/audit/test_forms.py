@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.needs_secretmem, pytest.mark.needs_ptrace]
 
-KEY = os.urandom(32)
 RSA = rsa.generate_private_key(65537, 2048)
 NUMBERS = RSA.private_numbers()
 CURVE = ec.generate_private_key(ec.SECP384R1())
@@ -39,6 +38,18 @@ SCALAR = CURVE.private_numbers().private_value
 def _clamped(scalar: bytes) -> bytes:
     low, *middle, high = scalar
     return bytes([low & 248, *middle, high & 63 | 64])
+
+
+def _drawn() -> bytes:
+    """Draw a key of which, and of whose hash, clamping is another form."""
+    while True:
+        key = os.urandom(32)
+        scalar = hashlib.sha512(key).digest()[:32]
+        if _clamped(key) != key and _clamped(scalar) != scalar:
+            return key
+
+
+KEY = _drawn()
 
 
 def _hash() -> bytes:
