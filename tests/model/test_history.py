@@ -211,6 +211,7 @@ class TestS16TheStory:
     def test_the_story_is_told(self) -> None:
         """Text and JSON name every stage and every article row of it."""
         told = "\n".join(history_lines())
+        assert max(map(len, told.splitlines())) < 80
         rows = json.loads(json.dumps(history.as_rows()))
         assert [row["name"] for row in rows] == [s.name for s in STAGES]
         assert all(stage.name in told for stage in STAGES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import textwrap
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +135,20 @@ def lines(status: dict[str, Any]) -> Iterator[str]:
     if status["last"]:
         yield ""
         yield "LAST USES"
-        yield from (f"  {line}" for line in status["last"])
+        for use in status["last"]:
+            yield from _wrapped(use)
+
+
+def _wrapped(use: str) -> list[str]:
+    """Wrap a use where the terminal ends, or at 80 columns."""
+    return textwrap.wrap(
+        use,
+        shutil.get_terminal_size().columns - 1,
+        initial_indent="  ",
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _hibernation(found: dict[str, Any]) -> str:

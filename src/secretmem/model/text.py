@@ -82,9 +82,9 @@ _HISTORY_HEADING = (
     "stage",
     "default",
     "exec",
-    "hibernation",
+    "hibernate",
     "splits",
-    "flushes",
+    "flush",
     "taken",
     "price",
 )
