@@ -33,6 +33,10 @@ class AuditError(Exception):
         self.hint = hint
 
 
+class UnfitKeyError(AuditError):
+    """What was given is no key of its kind: its size or form is another."""
+
+
 def refused(pid: int, error: OSError) -> AuditError:
     """Say why a process could not be looked into, and what would help."""
     if error.errno in (errno.ENOENT, errno.ESRCH):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from secretmem import _policy
-from secretmem.audit.errors import AuditError
+from secretmem.audit.errors import AuditError, UnfitKeyError
 from secretmem.exceptions import InvalidKey
 
 
@@ -68,7 +68,7 @@ class Search:
             self._base = _native.SearchBase(*pairs)
         except InvalidKey as error:
             labels = ", ".join(key.label for key in keys)
-            raise AuditError(f"{labels}: {error}") from error
+            raise UnfitKeyError(f"{labels}: {error}") from error
         self.forms = tuple(
             Form(index, keys[key].label, part, shape, size)
             for index, (key, part, shape, size, _) in enumerate(

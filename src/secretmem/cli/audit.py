@@ -96,6 +96,7 @@ def command(
     if not specs:
         raise click.UsageError("give at least one --key KIND=SOURCE")
     from secretmem.audit import AuditError
+    from secretmem.audit.errors import UnfitKeyError
     from secretmem.exceptions import SecretmemError
 
     try:
@@ -103,7 +104,8 @@ def command(
             report = _audit(search, pid, core, hold=hold)
     except AuditError as error:
         voice.complain(str(error), *([error.hint] if error.hint else []))
-        return voice.UNAVAILABLE
+        unfit = isinstance(error, UnfitKeyError)
+        return voice.USAGE if unfit else voice.UNAVAILABLE
     except SecretmemError as error:
         voice.complain(f"no secret memory for the keys: {error}")
         return voice.UNAVAILABLE
