@@ -70,16 +70,37 @@ def read_all(
         NamedError: As `read`; two have one name, or ``allowed`` names none.
         SecretmemError, OSError: As `read`.
     """
-    found: dict[str, Named] = {}
-    for text in texts:
-        secret = read(text, allowed)
-        if secret.name in found:
-            raise NamedError(f"two secrets are called {secret.name!r}")
-        found[secret.name] = secret
+    texts = list(texts)
+    check(texts, allowed)
+    return {each.name: each for each in (read(t, allowed) for t in texts)}
+
+
+def check(texts: Iterable[str], allowed: Collection[str]) -> None:
+    """
+    Look at the command line, before anything is read.
+
+    Raises:
+        NamedError: As `read_all`.
+    """
+    names = [_parts(text)[0] for text in texts]
+    for name in names:
+        if names.count(name) > 1:
+            raise NamedError(f"two secrets are called {name!r}")
     for name in allowed:
-        if name not in found:
+        if name not in names:
             raise NamedError(f"--allow-export names no secret: {name!r}")
-    return found
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    name, equals, rest = text.partition("=")
+    purpose, colon, source = rest.partition(":")
+    if not (name and equals and colon and name.isprintable()):
+        raise NamedError(f"a secret is NAME=PURPOSE:SOURCE, not {text!r}")
+    if purpose not in PURPOSES:
+        raise NamedError(
+            f"{purpose!r} is no purpose; there are {', '.join(PURPOSES)}"
+        )
+    return name, purpose, source
 
 
 def read(text: str, allowed: Collection[str]) -> Named:
@@ -94,14 +115,7 @@ def read(text: str, allowed: Collection[str]) -> Named:
         NamedError: It is written in another way.
         SecretmemError, OSError: The secret cannot be read or used.
     """
-    name, equals, rest = text.partition("=")
-    purpose, colon, source = rest.partition(":")
-    if not (name and equals and colon and name.isprintable()):
-        raise NamedError(f"a secret is NAME=PURPOSE:SOURCE, not {text!r}")
-    if purpose not in PURPOSES:
-        raise NamedError(
-            f"{purpose!r} is no purpose; there are {', '.join(PURPOSES)}"
-        )
+    name, purpose, source = _parts(text)
     secret = sources.read(source, name=name)
     try:
         key = worker(purpose)(secret)

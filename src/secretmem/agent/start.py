@@ -31,6 +31,7 @@ from secretmem.agent.extra import ExtraSession
 from secretmem.agent.sealing import SealingKey
 from secretmem.agent.sleep import Plan, Sleep
 from secretmem.exceptions import InvalidKey, SourceError
+from secretmem.launch.prepare import exit_code
 
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ _MOST_DIGITS = 9
 
 
 class StartError(Exception):
-    """The agent cannot start; the text says why."""
+    """The agent, or its command, cannot start; the text says why."""
+
+    code: int | None = None
+    """The exit status, if it is the command's, as of env(1)."""
 
 
 @dataclass(slots=True)
@@ -286,7 +290,9 @@ def _become(command: Sequence[str]) -> int:
     try:
         os.execvp(command[0], list(command))  # noqa: S606 - the user's own
     except OSError as error:
-        raise StartError(f"{command[0]}: {error.strerror}") from None
+        failed = StartError(f"{command[0]}: {error.strerror}")
+        failed.code = exit_code(error)
+        raise failed from None
 
 
 def _named_pid() -> int:

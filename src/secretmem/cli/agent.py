@@ -67,8 +67,8 @@ Environment:
   XDG_RUNTIME_DIR, TMPDIR            where the socket is made without -a
   LISTEN_FDS, LISTEN_PID             a socket of systemd's, in place of -a
 
-Exit status: 0 fine, 2 usage, 69 the agent cannot start; of the command, if
-there is one.
+Exit status: 0 fine, 1 status: there is no agent, 2 usage, 69 the agent cannot
+start; of the command, if there is one, 126 or 127 if it cannot be executed.
 """
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -244,7 +244,7 @@ def command(  # noqa: PLR0913 - one for each option
         return _sleep(asleep)
     if rest is not None:
         return _let(rest, extra)
-    from secretmem.agent import life, start
+    from secretmem.agent import life, named, start
 
     options = start.Options(
         path=path,
@@ -265,6 +265,10 @@ def command(  # noqa: PLR0913 - one for each option
         return _guarded(start.kill, options)
     if foreground and command:
         raise click.UsageError("-D and a command exclude each other")
+    try:
+        named.check(secrets, exported)
+    except named.NamedError as error:
+        raise click.UsageError(str(error)) from None
     return _guarded(start.run, options)
 
 
@@ -348,6 +352,13 @@ def _guarded(act: Callable[[Options], int], options: Options) -> int:
 
     try:
         return act(options)
-    except (StartError, SecretmemError, OSError) as error:
+    except StartError as error:
+        voice.complain(str(error))
+        return voice.UNAVAILABLE if error.code is None else error.code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        voice.complain(f"{where}{voice.lower_first(str(error.strerror))}")
+        return voice.UNAVAILABLE
+    except SecretmemError as error:
         voice.complain(str(error))
         return voice.UNAVAILABLE
