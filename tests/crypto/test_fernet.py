@@ -27,7 +27,7 @@ def test_keys_in_either_alphabet(key: bytes, encode: type[bytes]) -> None:
     assert pyca.Fernet(base64.b64encode(key)).decrypt(token) == b"message"
 
 
-@pytest.mark.parametrize("size", [0, 1, 31, 33, 43, 64])
+@pytest.mark.parametrize("size", [0, 1, 31, 33, 42, 64])
 def test_keys_of_other_sizes(size: int) -> None:
     """The error tells the size and the forms, not the text."""
     key = base64.b16encode(os.urandom(size))[:size]

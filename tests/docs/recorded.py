@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs import blocks, shell
+from secretmem.cli.ps import shown
 from secretmem.doctor import examine
 from secretmem.doctor.report import as_lines
 from secretmem.ps import Proc, look
@@ -44,7 +45,7 @@ def ps(name: str) -> str:
     """Return what ps says of a recorded machine."""
     with tempfile.TemporaryDirectory() as folder:
         trees.unpack(name, Path(folder))
-        lines = look(Proc(folder)).lines()
+        lines = shown(look(Proc(folder)), _WIDTH - 1)
         return "".join(f"{line}\n" for line in lines)
 
 

@@ -6,12 +6,18 @@ import json
 import shutil
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 
 import click
 
 from secretmem.cli import waking
 from secretmem.ps import look
 
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secretmem.ps import Report
 
 _UNAVAILABLE = 69
 
@@ -74,10 +80,16 @@ def command(
         ctx.exit(0)
 
 
-def _wrapped(line: str) -> str:
-    """Wrap a sentence where the terminal ends, or at 80 columns."""
-    width = shutil.get_terminal_size().columns - 1
-    return "\n".join(textwrap.wrap(line, width, subsequent_indent="  "))
+def shown(report: Report, width: int) -> Iterator[str]:
+    """Give the lines of a report, its sentences wrapped at a width."""
+    # The table with its head and the empty line below it stays as it is.
+    rows = len(report.census.processes)
+    for number, line in enumerate(report.lines()):
+        if rows and number <= rows + 1:
+            yield line
+        else:
+            wrapped = textwrap.wrap(line, width, subsequent_indent="  ")
+            yield "\n".join(wrapped)
 
 
 def _show(*, as_json: bool, again: bool) -> None:
@@ -89,10 +101,8 @@ def _show(*, as_json: bool, again: bool) -> None:
         return
     if again and sys.stdout.isatty():
         click.clear()
-    # The table with its head and the empty line below it stays as it is.
-    rows = len(report.census.processes)
-    for number, line in enumerate(report.lines()):
-        in_table = rows and number <= rows + 1
-        click.echo(line if in_table else _wrapped(line))
+    # Where no terminal is, it is one of 80 columns.
+    for line in shown(report, shutil.get_terminal_size().columns - 1):
+        click.echo(line)
     if again:
         click.echo()
