@@ -14,7 +14,17 @@ from support.scale import times
 
 pytestmark = pytest.mark.needs_secretmem
 
-PROGRAM = Path(__file__).with_name("programs") / "signalled.py"
+PROGRAMS = Path(__file__).with_name("programs")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the handler in C."""
+    path = tmp_path_factory.mktemp("handler") / "handler.so"
+    source = PROGRAMS / "handler.c"
+    command = ["cc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*command, "-o", path, source], check=True)
+    return path
 
 
 @pytest.mark.parametrize("kind", ["python", "c", "fork"])
@@ -22,12 +32,16 @@ PROGRAM = Path(__file__).with_name("programs") / "signalled.py"
 def test_a_storm_of_signals(
     kind: str,
     faulthandler: bool,  # noqa: FBT001 - pytest passes it by name
+    library: Path,
 ) -> None:
     """Right results, nothing left; also with a signal stack of others."""
     options = ["-X", "faulthandler"] if faulthandler else []
     seconds = str(times(20) / 10)
     done = subprocess.run(
-        [sys.executable, *options, str(PROGRAM), kind, seconds],
+        [
+            *(sys.executable, *options, str(PROGRAMS / "signalled.py")),
+            *(kind, seconds, str(library)),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -239,6 +239,6 @@ pub(crate) fn check_stream(fd: Fd) -> Result<()> {
     match KERNEL.socket_type(fd) {
         Ok(Some(kind)) if kind != libc::SOCK_STREAM => Err(Error::NotStream),
         Ok(_) => Ok(()),
-        Err(errno) => Err(Error::Call { call: "getsockopt", errno }),
+        Err(errno) => Err(Error::Call { call: "fstat", errno }),
     }
 }

@@ -208,16 +208,22 @@ impl Kernel for Linux {
     }
 
     fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>> {
+        // No call that fails in the usual case: a signal's handler that does not keep errno, as
+        // one of faulthandler's, could come before it is read.
+        let mut found = core::mem::MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: the pointer is to a structure of ours.
+        check(unsafe { libc::fstat(fd, found.as_mut_ptr()) })?;
+        // SAFETY: fstat returned 0, so the structure is filled.
+        let mode = unsafe { found.assume_init() }.st_mode;
+        if mode & libc::S_IFMT != libc::S_IFSOCK {
+            return Ok(None);
+        }
         let mut kind: c_int = 0;
         let mut len = size_of::<c_int>() as libc::socklen_t;
         let to = (&raw mut kind).cast();
         // SAFETY: room for an int, and its size.
         let r = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, to, &raw mut len) };
-        match check(r) {
-            Ok(()) => Ok(Some(kind)),
-            Err(libc::ENOTSOCK) => Ok(None),
-            Err(e) => Err(e),
-        }
+        check(r).map(|()| Some(kind))
     }
 
     fn pkey_alloc(&self) -> KResult<c_int> {

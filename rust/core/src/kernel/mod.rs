@@ -154,7 +154,7 @@ pub trait Kernel: Sync + core::fmt::Debug {
     unsafe fn look(&self, at: *const u8) -> KResult<()>;
     /// Whether it is a file of memfd_secret(2): fstatfs(2), SECRETMEM_MAGIC (linux/magic.h).
     fn is_secretmem(&self, fd: Fd) -> KResult<bool>;
-    /// getsockopt(2) SO_TYPE; `None` if it is no socket.
+    /// fstat(2), and getsockopt(2) SO_TYPE; `None` if it is no socket.
     fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>>;
     /// pkey_alloc(2) with all access disabled. EINVAL or ENOSPC where there is none.
     fn pkey_alloc(&self) -> KResult<c_int>;
