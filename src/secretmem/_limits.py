@@ -266,7 +266,12 @@ def count_descriptors(path: str) -> int | None:
         names = os.listdir(path)  # noqa: PTH208 - pathlib is not loaded here
     except OSError:
         return None
-    return sum(_link(f"{path}/{name}") == FILE_NAME for name in names)
+    return sum(is_secretmem(f"{path}/{name}") for name in names)
+
+
+def is_secretmem(path: str) -> bool:
+    """Tell whether a link in a /proc/PID/fd is that of a secretmem file."""
+    return _link(path) == FILE_NAME
 
 
 def _held_by(found: list[Holder], hidden: int, kind: str | None) -> str:

@@ -98,7 +98,7 @@ def is_encrypted_pem(encoded: Secret) -> bool:
     """
     if _next_line_begins(encoded, _OPENSSH, _MAGIC):
         return not _next_line_begins(encoded, _OPENSSH, _PLAIN)
-    return _begins(encoded, _ENCRYPTED) or any(
+    return begins(encoded, _ENCRYPTED) or any(
         _next_line_begins(encoded, label, _PROC_TYPE) for label in _TRADITIONAL
     )
 
@@ -107,32 +107,33 @@ def _is_encrypted_der(encoded: Secret) -> bool:
     """Tell EncryptedPrivateKeyInfo (RFC 5958), whose first is a SEQUENCE."""
     # The length takes one byte, or as many more as it says (X.690, 8.1.3).
     for length, at in ((b"\x81", 3), (b"\x82", 4)):
-        if _begins(encoded, _SEQUENCE + length):
+        if begins(encoded, _SEQUENCE + length):
             return _has(encoded, at, _SEQUENCE)
-    return _begins(encoded, _SEQUENCE) and _has(encoded, 2, _SEQUENCE)
+    return begins(encoded, _SEQUENCE) and _has(encoded, 2, _SEQUENCE)
 
 
 def _cause(encoded: Secret) -> str:
     """Say what it is, if that can be seen."""
-    if any(_begins(encoded, each) for each in _PUBLIC):
+    if any(begins(encoded, each) for each in _PUBLIC):
         return "it is a public key or a certificate; give the private one"
-    if any(_begins(encoded, each) for each in _AGE):
+    if any(begins(encoded, each) for each in _AGE):
         return "it belongs to age (secretmem.age), and is no private key here"
-    if _begins(encoded, b"PuTTY-User-Key-File"):
+    if begins(encoded, b"PuTTY-User-Key-File"):
         return (
             "it is PuTTY's; `puttygen KEY -O private-openssh` writes it for us"
         )
     return _KINDS
 
 
-def _begins(encoded: Secret, mark: bytes) -> bool:
+def begins(encoded: Secret, mark: bytes) -> bool:
+    """Tell whether a text begins with a mark that is public."""
     return _has(encoded, 0, mark)
 
 
 def _next_line_begins(encoded: Secret, first: bytes, second: bytes) -> bool:
     """Tell whether it begins with a line and then so, as all systems do."""
     return any(
-        _begins(encoded, first + end + second) for end in (b"\n", b"\r\n")
+        begins(encoded, first + end + second) for end in (b"\n", b"\r\n")
     )
 
 

@@ -130,7 +130,7 @@ def test_buffers_that_do_not_fit(cls: type[aead._Aead]) -> None:
     for data in bytes(8), Secret.from_bytes(bytes(8)):
         with pytest.raises(TypeError, match="the output needs a writable"):
             cipher.encrypt_into(nonce, data, None, bytes(24))
-    with pytest.raises(TypeError, match="the buffer cannot be written to"):
+    with pytest.raises(TypeError, match="the output needs a writable"):
         cipher.decrypt_into(nonce, sealed, None, bytes(8))
     memory = bytearray(sealed + bytes(8))
     view = memoryview(memory)

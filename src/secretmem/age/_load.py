@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
-from secretmem._unreadable import is_encrypted_pem
+from secretmem._unreadable import begins, is_encrypted_pem
 from secretmem.age._armor import MOST_AROUND
 from secretmem.age._file import decrypt
 from secretmem.age._scrypt import MAX_WORK_FACTOR, Passphrase
@@ -52,7 +52,7 @@ def load_identities(
         OSError: It cannot be read.
     """
     with _text(source) as text:
-        if not _is_age(text):
+        if not is_age(text):
             return _identities(text, passphrase)
         # Ciphertext may lie in ordinary memory.
         file = text._export()  # noqa: SLF001 - not a secret: no export
@@ -75,11 +75,12 @@ def _text(source: Path | Secret) -> Iterator[Secret]:
         yield text
 
 
-def _is_age(text: Secret) -> bool:
-    if _begins(text, _AGE):
+def is_age(text: Secret) -> bool:
+    """Tell whether a file's content is an age file, armored or not."""
+    if begins(text, _AGE):
         return True
     with text[_blanks(text) :] as rest:
-        return _begins(rest, _ARMOR)
+        return begins(rest, _ARMOR)
 
 
 def _blanks(text: Secret) -> int:
@@ -109,18 +110,13 @@ def is_encrypted(source: Path | Secret) -> bool:
         OSError: It cannot be read.
     """
     with _text(source) as text:
-        return _is_age(text) or is_encrypted_pem(text)
-
-
-def _begins(text: Secret, start: bytes) -> bool:
-    with text[: len(start)] as first:
-        return first.matches(start)
+        return is_age(text) or is_encrypted_pem(text)
 
 
 def _identities(
     text: Secret, passphrase: Secret | None
 ) -> list[Identity | SSHIdentity]:
-    if _begins(text, _PEM):
+    if begins(text, _PEM):
         return [SSHIdentity.from_secret(text, passphrase)]
     found: list[Identity | SSHIdentity] = []
     for key in read_identities(text):

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from secretmem._limits import count_descriptors, mapped_bytes
 from secretmem.agent.sealing import Box
 
 
@@ -32,8 +32,6 @@ OPTION = "--asleep"
 # Rehearsal: the option's value in place of a descriptor.
 NOTHING = "-"
 _STANDARD = 2
-# How the kernel calls a file of memfd_secret(2) (mm/secretmem.c).
-_SECRET = "/secretmem"
 
 
 def block() -> None:
@@ -115,16 +113,8 @@ def _descriptors(outside: dict[str, Any]) -> Iterable[int]:
 
 def holds_secret_memory() -> bool:
     """Tell whether a mapping or a descriptor of this process is secret."""
-    maps = Path("/proc/self/maps").read_text("utf-8", "replace")
-    # Five words, then what is mapped (proc_pid_maps(5)).
-    if any(_SECRET in line.split()[5:6] for line in maps.splitlines()):
-        return True
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(entry.readlink())
-        except OSError:
-            # The descriptor of the listing itself.
-            continue
-        if target.split()[:1] == [_SECRET]:
-            return True
-    return False
+    # Descriptors that cannot be counted (None) count as some.
+    return (
+        mapped_bytes("/proc/self/maps") > 0
+        or count_descriptors("/proc/self/fd") != 0
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from secretmem import Secret, SecretmemError, _policy, age
 from secretmem._unreadable import load
+from secretmem.age._load import is_age
 from secretmem.agent import constraints, publickey
 from secretmem.agent.identities import Identity
 from secretmem.agent.wire import WireError
@@ -123,18 +124,9 @@ def load_file(
         AgeError: The age file is damaged, or for other identities.
     """
     with Secret.from_file(path) as encoded:
-        if _is_age(encoded):
+        if is_age(encoded):
             with age.decrypt(path, identities) as inner:
                 key = load_key(inner, passphrase)
         else:
             key = load_key(encoded, passphrase)
     return Identity(blob_of(key), key, str(path).encode())
-
-
-def _is_age(encoded: Secret) -> bool:
-    """Tell whether a file's content is an age file, armored or not."""
-    for start in (b"age-encryption.org/v1", b"-----BEGIN AGE "):
-        with encoded[: len(start)] as head:
-            if head.matches(start):
-                return True
-    return False

@@ -243,10 +243,6 @@ class _Aead:
                 raise ValueError(
                     f"the buffer has {size} bytes, and the plaintext {most}"
                 )
-            if room.readonly:
-                raise TypeError(
-                    "the buffer cannot be written to; a bytearray can"
-                )
         try:
             _native.aead_open_into(
                 self._ALGORITHM, self._key, nonce, data, aad, buffer

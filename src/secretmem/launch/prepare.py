@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING, NoReturn
 
 from secretmem import _descriptors, hazmat
+from secretmem._limits import is_secretmem
 from secretmem.exceptions import SourceError
 from secretmem.handover import VARIABLE, to_descriptor
 from secretmem.launch.plan import PlanError
@@ -111,7 +112,7 @@ def _passed(plan: Plan) -> dict[str, int]:
     except ValueError as error:
         raise PlanError(str(error)) from error
     for name, fd in got.items():
-        if not _is_secretmem(fd):
+        if not is_secretmem(f"/proc/self/fd/{fd}"):
             # Somebody has closed it since, and perhaps used it again.
             continue
         if name in plan.secrets:
@@ -119,15 +120,6 @@ def _passed(plan: Plan) -> dict[str, int]:
         else:
             found[name] = fd
     return found
-
-
-def _is_secretmem(fd: int) -> bool:
-    """Tell a file of memfd_secret(2) by its name (mm/secretmem.c)."""
-    try:
-        name = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - no path
-    except OSError:
-        return False
-    return name.split(" ")[0] == "/secretmem"
 
 
 def sealed_file(name: str, secret: Secret) -> int:

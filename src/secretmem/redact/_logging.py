@@ -6,6 +6,8 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
+from secretmem.redact._redactor import PLAIN
+
 
 if TYPE_CHECKING:
     from secretmem.redact._redactor import Redactor
@@ -56,7 +58,10 @@ class RedactingFilter(logging.Filter):
         if record.stack_info:
             record.stack_info = redactor.text(record.stack_info)
         known = ("exc_info", "msg", "args")
-        for name, value in list(vars(record).items()):
-            if name not in known:
+        rest = {k: v for k, v in vars(record).items() if k not in known}
+        # One search for all of them, since few records hold anything.
+        held = redactor.holds(rest)
+        for name, value in rest.items():
+            if held or not isinstance(value, PLAIN):
                 setattr(record, name, redactor.shown(value))
         return True

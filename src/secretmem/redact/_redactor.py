@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-# In front of what is searched.
+# In front of what is searched, and where the search starts. It looks at each
+# fifth place, and passes over runs of one byte: a text such as 1111-2222-3333
+# needs a second start.
 _BEFORE = b"\0\0"
+_STARTS = (0, len(_BEFORE))
 # Different bytes in what the search takes for a piece (rust/core/src/audit).
 VARIETY = 5
 # What `Redactor.value` has looked at whole.
-_PLAIN = (str, bytes, bytearray, int, float, bool, type(None), Secret)
+PLAIN = (str, bytes, bytearray, int, float, bool, type(None), Secret)
 # How deep containers are looked into, and attributes.
 _DEPTH = 20
 _ATTRIBUTES = 2
@@ -210,15 +213,12 @@ class Redactor:
             view = memoryview(_BEFORE + data)
             while view:
                 view = view[os.write(fd, view) :]
-            # It looks at each fifth place, and passes over runs of one byte:
-            # a text such as 1111-2222-3333 needs a second start.
-            places = range(0, len(_BEFORE) + 1, len(_BEFORE))
             end = len(_BEFORE) + len(data)
             found = sorted(
                 {
                     (hit.address, hit.address + hit.size, hit.form.key)
                     for search in searches
-                    for start in places
+                    for start in _STARTS
                     for hit in search.scan(fd, start, end)[0]
                 }
             )
@@ -267,7 +267,7 @@ class Redactor:
     def shown(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
         """Give a value without pieces, or the text of an object with some."""
         clean = self.value(value)
-        if clean is not value or isinstance(value, _PLAIN):
+        if clean is not value or isinstance(value, PLAIN):
             return clean
         try:
             text = f"{value!s}\n{value!r}"
