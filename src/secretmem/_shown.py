@@ -29,3 +29,13 @@ def unless_unmade(method: Callable[[_T], str]) -> Callable[[_T], str]:
             return f"<{type(self).__name__} that was not made>"
 
     return shown
+
+
+def signal_name(number: int) -> str:
+    """Name a signal; most real-time signals have none."""
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

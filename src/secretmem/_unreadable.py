@@ -108,8 +108,8 @@ def _is_encrypted_der(encoded: Secret) -> bool:
     # The length takes one byte, or as many more as it says (X.690, 8.1.3).
     for length, at in ((b"\x81", 3), (b"\x82", 4)):
         if begins(encoded, _SEQUENCE + length):
-            return _has(encoded, at, _SEQUENCE)
-    return begins(encoded, _SEQUENCE) and _has(encoded, 2, _SEQUENCE)
+            return has(encoded, at, _SEQUENCE)
+    return begins(encoded, _SEQUENCE) and has(encoded, 2, _SEQUENCE)
 
 
 def _cause(encoded: Secret) -> str:
@@ -127,7 +127,7 @@ def _cause(encoded: Secret) -> str:
 
 def begins(encoded: Secret, mark: bytes) -> bool:
     """Tell whether a text begins with a mark that is public."""
-    return _has(encoded, 0, mark)
+    return has(encoded, 0, mark)
 
 
 def _next_line_begins(encoded: Secret, first: bytes, second: bytes) -> bool:
@@ -137,7 +137,7 @@ def _next_line_begins(encoded: Secret, first: bytes, second: bytes) -> bool:
     )
 
 
-def _has(encoded: Secret, at: int, mark: bytes) -> bool:
+def has(encoded: Secret, at: int, mark: bytes) -> bool:
     """Compare a place with a mark that is public, inside secret memory."""
     if len(encoded) < at + len(mark):
         return False

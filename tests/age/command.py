@@ -9,7 +9,7 @@ from secretmem import age
 
 
 MESSAGE = b"attack at dawn"
-FINE, FINDING, USAGE, UNAVAILABLE = 0, 1, 2, 69
+FINE, FINDING, USAGE = 0, 1, 2
 
 
 def run(

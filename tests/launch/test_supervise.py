@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from launch.command import RUN
 from support.patience import PATIENCE
 
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 
 pytestmark = pytest.mark.needs_secretmem
-
-RUN = (sys.executable, "-P", "-m", "secretmem.cli.main", "run")
 
 # Says its value, and which signals it gets.
 TELLS = """

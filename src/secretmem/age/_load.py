@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
-from secretmem._unreadable import begins, is_encrypted_pem
+from secretmem._unreadable import begins, has, is_encrypted_pem
 from secretmem.age._armor import MOST_AROUND
 from secretmem.age._file import decrypt
 from secretmem.age._scrypt import MAX_WORK_FACTOR, Passphrase
@@ -77,10 +77,7 @@ def _text(source: Path | Secret) -> Iterator[Secret]:
 
 def is_age(text: Secret) -> bool:
     """Tell whether a file's content is an age file, armored or not."""
-    if begins(text, _AGE):
-        return True
-    with text[_blanks(text) :] as rest:
-        return begins(rest, _ARMOR)
+    return begins(text, _AGE) or has(text, _blanks(text), _ARMOR)
 
 
 def _blanks(text: Secret) -> int:

@@ -58,8 +58,7 @@ def reported(command: Callable[P, None]) -> Callable[P, int]:
         except AgeError as error:
             return _said(error, voice.FINDING)
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            voice.complain(f"{where}{voice.lower_first(str(error.strerror))}")
+            voice.refused(error)
             return voice.FINDING
         except SourceError as error:
             voice.complain(str(error), *filter(None, [error.remedy]))

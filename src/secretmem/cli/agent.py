@@ -356,8 +356,7 @@ def _guarded(act: Callable[[Options], int], options: Options) -> int:
         voice.complain(str(error))
         return voice.UNAVAILABLE if error.code is None else error.code
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        voice.complain(f"{where}{voice.lower_first(str(error.strerror))}")
+        voice.refused(error)
         return voice.UNAVAILABLE
     except SecretmemError as error:
         voice.complain(str(error))

@@ -49,6 +49,12 @@ def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:].rstrip(".")
 
 
+def refused(error: OSError) -> None:
+    """Say what the system refused, and of which file."""
+    where = f"{error.filename}: " if error.filename else ""
+    complain(f"{where}{lower_first(str(error.strerror))}")
+
+
 def silence() -> int:
     """Stop writing to a pipe that nobody reads; return the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

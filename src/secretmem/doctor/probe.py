@@ -9,10 +9,11 @@ where a touch of its own would be SIGBUS.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+
+from secretmem._shown import signal_name
 
 
 # Prints one word per step that ended.  Core files are switched off first: a
@@ -89,15 +90,7 @@ def probe() -> Outcome:
         return Outcome("unknown")
     steps = child.stdout.split()
     if child.returncode < 0:
-        steps.append(_signal_name(-child.returncode))
+        steps.append(signal_name(-child.returncode))
     elif not steps:
         steps.append("unknown")
     return Outcome(*steps[:3])
-
-
-def _signal_name(number: int) -> str:
-    """Return the name of signal ``number``."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

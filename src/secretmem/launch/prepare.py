@@ -14,6 +14,7 @@ from secretmem.exceptions import SourceError
 from secretmem.handover import VARIABLE, to_descriptor
 from secretmem.launch.plan import PlanError
 from secretmem.sources import Descriptor
+from secretmem.sources._commands import PYTHONS_OWN
 
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 # linux/fcntl.h; the module has them since Python 3.12 on some builds only.
 _F_ADD_SEALS = 1033
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8  # of seals, shrinking, growing, writing
-
-# Python ignores these at its start, and an ignored signal stays ignored.
-PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from secretmem import harden
 from secretmem.exceptions import LimitError, SourceError
 from secretmem.launch.plan import PlanError
-from secretmem.launch.prepare import PYTHONS_OWN, Prepared, exit_code
+from secretmem.launch.prepare import Prepared, exit_code
 from secretmem.sources import Descriptor, Environment, Prompt
+from secretmem.sources._commands import PYTHONS_OWN
 
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from secretmem.exceptions import CryptoError
 from secretmem.sources._base import Source
 from secretmem.sources._commands import Command
-from secretmem.sources._files import File, inside, path_in, path_of, scheme_of
-from secretmem.sources._registry import known, nested
+from secretmem.sources._files import File, inside, path_in, path_of
+from secretmem.sources._registry import begins_one, nested
 from secretmem.sources._text import quoted, split, syntax
 
 
@@ -75,7 +75,7 @@ class Age(Source):
         else:
             parts = split(text, rest).only(*cls.options)
             source = path_in(parts)
-            if known(scheme_of(source)):
+            if begins_one(source):
                 raise syntax(
                     text,
                     "behind another source its options begin with ?identity=",
@@ -112,10 +112,10 @@ class Age(Source):
 
     def _encrypted(self) -> bytes:
         """Give what the source has, if that is ciphertext."""
-        from secretmem import age
+        from secretmem.age._load import is_age
 
         with self.source.read() as text:
-            if age.is_encrypted(text):
+            if is_age(text):
                 return text._export()  # noqa: SLF001 - not a secret: no export
         raise self.error(
             "content",

@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from secretmem import Secret
+from secretmem._shown import signal_name
 from secretmem.sources._base import Stream
 from secretmem.sources._text import syntax
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Self
 
+
+# Python ignores these at its start, and an ignored signal stays ignored.
+PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
 
 _STDERR = 2
 
@@ -42,8 +46,7 @@ class _Child:
                 os.environ,
                 file_actions=actions,
                 setsigmask=[],
-                # Python ignores these at its start.
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+                setsigdef=PYTHONS_OWN,
             )
         except BaseException:
             os.close(self.output)
@@ -83,14 +86,6 @@ def _is_inheritable(fd: int) -> bool:
         return os.get_inheritable(fd)
     except OSError:
         return False
-
-
-def _signal(number: int) -> str:
-    """Name a signal; most real-time signals have none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class Command(Stream):
@@ -177,7 +172,7 @@ class Command(Stream):
             return
         said = "its message is on standard error, if it has one"
         if status < 0:
-            ended = f"the command was ended by {_signal(-status)}"
+            ended = f"the command was ended by {signal_name(-status)}"
         else:
             ended = f"the command ended with status {status}"
         raise self.error("command", ended, said)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from secretmem import Secret
 from secretmem.sources._base import Stream
-from secretmem.sources._registry import known
-from secretmem.sources._text import SCHEME, quoted, split, syntax
+from secretmem.sources._registry import begins_one, known
+from secretmem.sources._text import quoted, scheme_of, split, syntax
 
 
 if TYPE_CHECKING:
@@ -247,13 +247,7 @@ def path_of(source: Source) -> str | None:
     """Return the path of a file for which a path stands; else None."""
     if type(source) is not File or source != File(source.path):
         return None
-    return None if known(scheme_of(source.path)) else source.path
-
-
-def scheme_of(path: str) -> str:
-    """Return what looks like the scheme of a source; else nothing."""
-    scheme, colon, _ = path.partition(":")
-    return scheme if colon and SCHEME.match(scheme) else ""
+    return None if begins_one(source.path) else source.path
 
 
 def plain(name: str, text: str | None = None) -> str:

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from secretmem.sources._base import Source
-from secretmem.sources._text import SCHEME, split_scheme, syntax
+from secretmem.sources._text import scheme_of, split_scheme, syntax
 
 
 if TYPE_CHECKING:
@@ -53,10 +53,14 @@ def parse(text: str) -> Source:
 
 def nested(text: str) -> Source | None:
     """Return the source that stands in another one's text; None is a path."""
-    scheme, colon, _ = text.partition(":")
-    if colon and SCHEME.match(scheme) and known(scheme):
-        return parse(text)
-    return None
+    return parse(text) if begins_one(text) else None
+
+
+def begins_one(text: str) -> bool:
+    """Tell whether a text begins like a source, and is no path."""
+    scheme = scheme_of(text)
+    # What is installed is looked through only for what may be a scheme.
+    return bool(scheme) and known(scheme)
 
 
 def read(text: str, **options: Any) -> Secret:  # noqa: ANN401 - as for every constructor

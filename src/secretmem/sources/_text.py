@@ -66,6 +66,12 @@ class Parts:
         return int(value)
 
 
+def scheme_of(text: str) -> str:
+    """Return what looks like the scheme of a source; else nothing."""
+    scheme, colon, _ = text.partition(":")
+    return scheme if colon and SCHEME.match(scheme) else ""
+
+
 def split_scheme(text: str) -> tuple[str, str]:
     """
     Return the scheme of a source and what follows its colon.
