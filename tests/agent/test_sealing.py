@@ -63,6 +63,21 @@ def test_there_and_back(box: Box, key: Secret, keys: dict[str, Path]) -> None:
     assert Box.read(box.written()).outside["fd"] == 7
 
 
+def test_keys_that_come_later_have_the_same_lifetime(
+    key: Secret, keys: dict[str, Path]
+) -> None:
+    """Of ``agent -t``: one that is added after a sleep ends, too."""
+    before, after = _state(), _state()
+    before.identities.lifetime = 3600
+    before.identities.add(loading.load_file(keys["p256"]))
+    (left,) = before.identities
+    sealing.restore(after, sealing.seal(before, key, {}), key)
+    (same,) = after.identities
+    assert same.deadline == left.deadline is not None
+    after.identities.add(loading.load_file(keys["ed25519"]))
+    assert all(each.deadline is not None for each in after.identities)
+
+
 def test_what_was_changed(box: Box, key: Secret) -> None:
     """A byte of the head, of a part; parts that changed their places."""
     first, second, third, *rest = box.parts

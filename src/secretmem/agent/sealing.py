@@ -252,6 +252,8 @@ def _fill(
     if head["lock"] is not None:
         state.lock.restore(opened(place), head["lock"])
     state.started = head["started"]
+    # Of the keys that come later; those restored above have their own ends.
+    state.identities.lifetime = head["lifetime"]
     for when, what, who, label in head["uses"]:
         state.uses.last.append(Use(when, what, who, label))
 
