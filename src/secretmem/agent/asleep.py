@@ -11,6 +11,7 @@ memory by then.
 
 from __future__ import annotations
 
+import json
 import select
 import signal
 import socket
@@ -18,7 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import secretmem
-from secretmem import SecretmemError, sources
+from secretmem import SecretmemError
 from secretmem.agent import extra, handing, life, logind, messages, peer, wire
 from secretmem.agent import sealing as seals
 from secretmem.agent.binding import Bindings
@@ -135,10 +136,7 @@ class Sleeper:
     def _begin(self) -> None:
         """Say that it sleeps, to whoever waits for that."""
         tries = self._outside["tries"]
-        again = isinstance(
-            sources.parse(self._outside["source"]), sources.Prompt
-        )
-        if tries and again and tries < _TRIES:
+        if tries and self._question.asks and tries < _TRIES:
             self._wake("a wrong passphrase")
         elif tries:
             self._refuse()
@@ -221,7 +219,7 @@ class Sleeper:
                 self._loop.forget(fd)
                 self._wake(self._who(fd))
             elif data.startswith(_ASLEEP):
-                self._answer(fd, _ASLEEP, _response(extra.ASLEEP))
+                self._answer(fd, _ASLEEP, extra.answer(extra.ASLEEP))
             elif data.startswith(_STATUS):
                 self._answer(fd, _STATUS, self._status())
             else:
@@ -259,8 +257,6 @@ class Sleeper:
         self._clients.pop(fd)[0].close()
 
     def _status(self) -> bytes:
-        import json
-
         found = self._outside["status"]
         elapsed = time.time() - self._outside["since"]
         keys = []
@@ -289,7 +285,7 @@ class Sleeper:
             "protection": protection,
         }
         text = json.dumps(whole).encode()
-        return _response(extra.STATUS) + wire.string(text)
+        return extra.answer(extra.STATUS) + wire.string(text)
 
     # -- waking ---------------------------------------------------------------
 
@@ -384,8 +380,3 @@ class Sleeper:
         agent.state.sleep = Sleep(agent, plan)
         agent.state.recall(outside["notes"])
         agent.state.reap()
-
-
-def _response(name: bytes) -> bytes:
-    kind = bytes([messages.SSH_AGENT_EXTENSION_RESPONSE])
-    return kind + wire.string(name)

@@ -61,7 +61,7 @@ class ExtraSession(Session):
         if name == STATUS:
             fields.end()
             text = json.dumps(status.of(self.state))
-            return _answer(STATUS) + wire.string(text.encode())
+            return answer(STATUS) + wire.string(text.encode())
         action = _ACTIONS.get(name)
         if action is None:
             return messages.FAILURE
@@ -82,14 +82,15 @@ class ExtraSession(Session):
         """Answer about sleep; the agent is awake."""
         sleep = self.state.sleep
         if name == WAKE:
-            return _answer(name)
+            return answer(name)
         if name == ASLEEP or sleep is None:
             return messages.EXTENSION_FAILURE
         sleep.begin(self.peer)
-        return _answer(name)
+        return answer(name)
 
 
-def _answer(name: bytes) -> bytes:
+def answer(name: bytes) -> bytes:
+    """Begin the answer to an extension."""
     return bytes([messages.SSH_AGENT_EXTENSION_RESPONSE]) + wire.string(name)
 
 
@@ -115,19 +116,19 @@ def _one(fields: Fields) -> bytes:
 def _seal(secret: Named, fields: Fields) -> Reply:
     cipher = _for(secret, named.CIPHERS).key
     nonce, aad, data = _three(fields)
-    return _answer(SEAL) + wire.string(cipher.encrypt(nonce, data, aad))
+    return answer(SEAL) + wire.string(cipher.encrypt(nonce, data, aad))
 
 
 def _open(secret: Named, fields: Fields) -> Reply:
     cipher = _for(secret, named.CIPHERS).key
     nonce, aad, data = _three(fields)
     plain = cipher.decrypt_to_secret(nonce, data, aad)
-    return HiddenReply(_answer(OPEN), plain)
+    return HiddenReply(answer(OPEN), plain)
 
 
 def _mac(secret: Named, fields: Fields) -> Reply:
     mac = _for(secret, named.MACS).key
-    return _answer(MAC) + wire.string(mac.digest(_one(fields)))
+    return answer(MAC) + wire.string(mac.digest(_one(fields)))
 
 
 def _public(secret: Named, fields: Fields) -> Reply:
@@ -135,12 +136,9 @@ def _public(secret: Named, fields: Fields) -> Reply:
     fields.end()
     key = _for(secret, (named.SIGN,)).key
     kind = getattr(key, "kind", "ed25519").encode()
-    answer = _answer(PUBLIC) + wire.string(kind)
-    return (
-        answer
-        + wire.u32(getattr(key, "bits", 256))
-        + wire.string(key.public())
-    )
+    bits = wire.u32(getattr(key, "bits", 256))
+    told = wire.string(kind) + bits + wire.string(key.public())
+    return answer(PUBLIC) + told
 
 
 def _sign(secret: Named, fields: Fields) -> Reply:
@@ -162,20 +160,20 @@ def _sign(secret: Named, fields: Fields) -> Reply:
         signature = key.sign_pss(algorithm, mask, int(salt), data)
     else:
         raise WireError("the key does not sign by this scheme")
-    return _answer(SIGN) + wire.string(signature)
+    return answer(SIGN) + wire.string(signature)
 
 
 def _age_open(secret: Named, fields: Fields) -> Reply:
     identities = _for(secret, (named.AGE,)).key
     plain = age.decrypt(_one(fields), identities, max_size=_MOST_PLAIN)
-    return HiddenReply(_answer(AGE_OPEN), plain)
+    return HiddenReply(answer(AGE_OPEN), plain)
 
 
 def _export(secret: Named, fields: Fields) -> Reply:
     fields.end()
     if not secret.exported:
         raise WireError("--allow-export does not name the secret")
-    return HandedOver(_answer(EXPORT), secret.secret)
+    return HandedOver(answer(EXPORT), secret.secret)
 
 
 # Bytes of the longest content of an age file: less than a message has.

@@ -124,15 +124,15 @@ class Question:
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether somebody is being asked."""
-        return self._child is not None
+    def asks(self) -> bool:
+        """Whether a user is asked, who may answer otherwise next time."""
+        return isinstance(self._source, sources.Prompt)
 
     def ask(
         self, answered: Callable[[], None], failed: Callable[[str], None]
     ) -> None:
         """Call ``answered`` when `read` will not wait; else ``failed``."""
-        if not isinstance(self._source, sources.Prompt):
+        if not self.asks:
             self._loop.later(0, answered)
             return
         name = confirm.program()

@@ -169,16 +169,16 @@ class Redactor:
 
     def _data(self, data: bytes) -> bytes:
         try:
-            return self._replaced(data)
+            return _replaced(data, self._spans(data))
         except (OSError, SecretmemError) as error:
             return _withheld(error).encode()
 
     def _clean(self, text: str) -> str:
         if not self._seen(text):
             return text
-        if self._spans(encoded(text)):
-            plain = self._replaced(encoded(text))
-            text = plain.decode("utf-8", "replace")
+        data = encoded(text)
+        if spans := self._spans(data):
+            text = _replaced(data, spans).decode("utf-8", "replace")
         text = "\n".join(map(self._line, text.split("\n")))
         found = self._seen(text)
         return _unsaid("text", found) if found else text
@@ -190,13 +190,6 @@ class Redactor:
     def _line(self, line: str) -> str:
         found = self._seen(line)
         return _unsaid("line", found) if found else line
-
-    def _replaced(self, data: bytes) -> bytes:
-        made, at = b"", 0
-        for start, end, label in self._spans(data):
-            made += data[at:start] + label.encode()
-            at = end
-        return made + data[at:]
 
     def _spans(self, data: bytes) -> list[tuple[int, int, str]]:
         """Find pieces: where each begins and ends, and what it is of."""
@@ -327,6 +320,14 @@ class Redactor:
 
         setattr(module, name, hook)
         self._uninstall.append(put_back)
+
+
+def _replaced(data: bytes, spans: list[tuple[int, int, str]]) -> bytes:
+    made, at = b"", 0
+    for start, end, label in spans:
+        made += data[at:start] + label.encode()
+        at = end
+    return made + data[at:]
 
 
 def _unsaid(what: str, found: list[tuple[int, int, str]]) -> str:
