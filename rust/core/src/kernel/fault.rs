@@ -171,8 +171,8 @@ impl<K: Kernel> Kernel for Fault<K> {
         self.inner.pkey_alloc()
     }
     unsafe fn sigaltstack(&self, new: Option<AltStack>) -> KResult<AltStack> {
-        // Putting back what was there has no failure; a thread that had none shows which call
-        // it is.
+        // Asking and setting may fail. Putting back none has no failure, and putting back a stack
+        // is tried again: see `leave` of the domain.
         if new.is_none_or(|stack| !stack.is_none()) {
             self.pass()?;
         }

@@ -43,6 +43,15 @@ fn check_map(result: *mut c_void) -> KResult<*mut u8> {
     if result == libc::MAP_FAILED { Err(errno()) } else { Ok(result.cast()) }
 }
 
+/// fstat(2).
+fn stat(fd: Fd) -> KResult<libc::stat> {
+    let mut st = core::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the pointer is to a stat structure of ours.
+    check(unsafe { libc::fstat(fd, st.as_mut_ptr()) })?;
+    // SAFETY: fstat returned 0, so the structure is filled.
+    Ok(unsafe { st.assume_init() })
+}
+
 fn prot_bits(prot: Prot) -> c_int {
     match prot {
         Prot::None => libc::PROT_NONE,
@@ -172,11 +181,7 @@ impl Kernel for Linux {
     }
 
     fn fstat(&self, fd: Fd) -> KResult<FileInfo> {
-        let mut st = core::mem::MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the pointer is to a stat structure of ours.
-        check(unsafe { libc::fstat(fd, st.as_mut_ptr()) })?;
-        // SAFETY: fstat returned 0, so the structure is filled.
-        let st = unsafe { st.assume_init() };
+        let st = stat(fd)?;
         let kind = st.st_mode & libc::S_IFMT;
         if kind != libc::S_IFREG {
             return Ok(FileInfo { regular_left: None, character: kind == libc::S_IFCHR });
@@ -210,12 +215,7 @@ impl Kernel for Linux {
     fn socket_type(&self, fd: Fd) -> KResult<Option<c_int>> {
         // No call that fails in the usual case: a signal's handler that does not keep errno, as
         // one of faulthandler's, could come before it is read.
-        let mut found = core::mem::MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the pointer is to a structure of ours.
-        check(unsafe { libc::fstat(fd, found.as_mut_ptr()) })?;
-        // SAFETY: fstat returned 0, so the structure is filled.
-        let mode = unsafe { found.assume_init() }.st_mode;
-        if mode & libc::S_IFMT != libc::S_IFSOCK {
+        if stat(fd)?.st_mode & libc::S_IFMT != libc::S_IFSOCK {
             return Ok(None);
         }
         let mut kind: c_int = 0;
