@@ -43,6 +43,51 @@ def pydantic_settings(stage: Stage) -> None:
     del settings
 
 
+@program(files={"token": "{plain}\n"}, payloads=())
+def settings_source(stage: Stage) -> None:
+    """Find a setting's secret by its name, and miss that of another."""
+    import pydantic
+    from pydantic_settings import BaseSettings, SettingsConfigDict
+
+    from secretmem import Secret
+    from secretmem.contrib.pydantic_settings import SecretsSource
+
+    kind: type = pydantic.SecretStr if stage.ordinary else Secret
+
+    class Base(BaseSettings):
+        if stage.ordinary:
+            model_config = SettingsConfigDict(secrets_dir=str(stage.folder))
+        else:
+
+            @classmethod
+            def settings_customise_sources(  # type: ignore[override]  # as in the guide
+                cls,
+                settings_cls: type[BaseSettings],
+                **_others: object,
+            ) -> tuple[SecretsSource]:
+                place = f"file:{stage.folder}/{{name}}?strip"
+                return (SecretsSource(settings_cls, place),)
+
+    found = pydantic.create_model("Found", __base__=Base, token=kind)
+    missing = pydantic.create_model("Missing", __base__=found, other=kind)
+    settings = found()
+    kept: list[Exception] = []
+
+    def show() -> None:
+        again = found()
+        shown = [repr(again), again.model_dump_json(), str(again.model_dump())]
+        assert all(shown)
+        try:
+            missing()
+        except pydantic.ValidationError as error:
+            kept[:] = [error]
+
+    stage.check(b"loaded")
+    stage.repeat(show, 200)
+    assert kept
+    del settings
+
+
 _METHODS = (
     *("add", "close", "holds", "install", "scrub"),
     *("shown", "text", "value"),

@@ -109,6 +109,9 @@ def wrong_tags(stage: Stage) -> None:
             Exception,
             lambda: cls(key[1:]),  # noqa: B023 - as above
             lambda: cipher.encrypt(nonce[:5], message, None),  # noqa: B023 - as above
+            # Into a buffer that cannot be written to, and that is refused.
+            lambda: cipher.encrypt_into(nonce, message, None, nonce),  # noqa: B023 - as above
+            lambda: cipher.decrypt_into(nonce, bad, None, bad),  # noqa: B023 - as above
         )
         stage.check(b"refused")
     wrong = bytes(mac.digest_size)

@@ -269,6 +269,16 @@ def to_another_host(stage: Stage) -> None:
 
     stage.repeat(both, 200)
     under_signals(stage, both, 2)
-    for each in (value, opened, identity):
+    stranger = age.Identity.generate()
+    stage.learn(stranger._key.seed(Secret))
+    kept = refused(
+        age.AgeError,
+        lambda: Secret.from_sealed(sealed, stranger),
+        lambda: Secret.from_sealed(sealed[:-1], identity),
+        lambda: Secret.from_sealed(sealed[:-20] + bytes(20), identity),
+    )
+    stage.check(b"refused")
+    for each in (value, opened, identity, stranger):
         each.close()
+    assert len(kept) == 3
     stage.end()
